@@ -1,0 +1,196 @@
+"""A folder of scans -> the checked cohort: what is usable, what is not and why, and who trains."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from semivae_bundle import __version__
+from semivae_bundle.data.checks import Inspection, inspect_subject, repeated_subjects
+from semivae_bundle.data.files import write_json_atomically
+from semivae_bundle.data.layouts import find_subjects
+from semivae_bundle.data.orientation import ambiguous_orientations, check_overrides
+from semivae_bundle.data.problems import CohortError, Problem, Quarantined
+from semivae_bundle.data.splits import check_fractions, divide_cohort, read_splits_record
+from semivae_bundle.data.subjects import Subject
+from semivae_bundle.data.summary import summarise_cohort, summarise_splits
+
+SCHEMA = "semivae-cohort/1"
+REMEDY = "make it with: python -m monai.bundle run index --config_file configs/train.json --dataset_dir DIR"
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The checked scans under `dataset_dir`, sorted by name. `warnings` are about usable subjects.
+
+    `options` are the manifest and the orientations that the cohort was indexed with.
+    """
+
+    dataset_dir: Path
+    subjects: tuple[Subject, ...]
+    quarantine: tuple[Quarantined, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; the same folder gives the same values."""
+        return {
+            "schema": SCHEMA,
+            "package_version": __version__,
+            "dataset_dir": str(self.dataset_dir),
+            "options": dict(self.options),
+            "subjects": [subject.to_dict() for subject in self.subjects],
+            "quarantine": [entry.to_dict() for entry in self.quarantine],
+            "warnings": [problem.to_dict() for problem in self.warnings],
+        }
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Cohort:
+        """Inverse of `to_dict`."""
+        if record["schema"] != SCHEMA:
+            raise ValueError(f"schema {record['schema']!r}")
+        return cls(
+            dataset_dir=Path(record["dataset_dir"]),
+            subjects=tuple(map(Subject.from_dict, record["subjects"])),
+            quarantine=tuple(map(Quarantined.from_dict, record["quarantine"])),
+            warnings=tuple(map(Problem.from_dict, record["warnings"])),
+            options=record["options"],
+        )
+
+
+def index_cohort(
+    dataset_dir: str | Path,
+    cohort_file: str | Path,
+    splits_file: str | Path,
+    *,
+    fractions: Mapping[str, float],
+    seed: int,
+    strict: bool = False,
+    manifest: str | Path | None = None,
+    orientation: Mapping[str, str] | None = None,
+    workers: int | None = -1,
+    progress: bool = True,
+) -> Cohort:
+    """Find and check every subject, divide the usable ones, write cohort.json and splits.json, print a summary.
+
+    `fractions`: split -> share of the patients. `manifest`: a CSV file to go by instead of the files' names.
+    `orientation`: subject -> axis codes of its stored arrays, in place of its headers. `workers`: processes, -1 for one
+    per core, None to take what `joblib.parallel_config` says. An earlier splits.json drawn with the same seed and
+    fractions is kept and extended. Raises `CohortError` where nothing is usable, or with `strict` where anything is
+    quarantined; cohort.json is written even then.
+    """
+    check_fractions(fractions)
+    found = find_subjects(dataset_dir, manifest)
+    codes = check_overrides(orientation or {}, [subject.subject for subject in found])
+    jobs = Parallel(n_jobs=workers, return_as="generator")(
+        delayed(inspect_subject)(subject, dataset_dir, codes.get(subject.subject)) for subject in found
+    )
+    bar = tqdm(jobs, total=len(found), desc="index", unit="subject", file=sys.stdout, disable=not progress)
+    inspections: list[Inspection] = list(bar)
+    cohort = _collect(Path(dataset_dir), inspections, codes, manifest)
+    write_json_atomically(Path(cohort_file), cohort.to_dict())
+    print(f"\n{dataset_dir}\n{summarise_cohort(cohort.subjects, cohort.quarantine, cohort.warnings)}")
+    print(f"\n{cohort_file}: written, with every problem in full", flush=True)
+    _raise_unusable(cohort, strict, cohort_file)
+    splits = divide_cohort(cohort.subjects, splits_file, fractions=fractions, seed=seed)
+    print(f"{splits_file}: written\n{summarise_splits(cohort.subjects, splits)}", flush=True)
+    return cohort
+
+
+def load_cohort(cohort_file: str | Path, dataset_dir: str | Path | None = None) -> Cohort:
+    """Read cohort.json; with `dataset_dir`, only if it was made from that folder."""
+    cohort_file = Path(cohort_file)
+    if not cohort_file.is_file():
+        raise FileNotFoundError(f"{cohort_file}: no cohort; {REMEDY}")
+    try:
+        cohort = Cohort.from_dict(json.loads(cohort_file.read_text(encoding="utf-8")))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        found = f"{type(error).__name__}: {error}"
+        raise CohortError(f"{cohort_file}: expected schema {SCHEMA!r}, found {found}; {REMEDY}") from error
+    if dataset_dir is not None and Path(dataset_dir).resolve() != cohort.dataset_dir:
+        raise CohortError(
+            f"{cohort_file}: expected the cohort of {Path(dataset_dir).resolve()}, found that of {cohort.dataset_dir}; "
+            "run `index` again for this folder, or choose another --output_dir"
+        )
+    return cohort
+
+
+def load_or_index_cohort(
+    dataset_dir: str | Path,
+    cohort_file: str | Path,
+    splits_file: str | Path,
+    *,
+    fractions: Mapping[str, float],
+    seed: int,
+    strict: bool = False,
+    manifest: str | Path | None = None,
+    orientation: Mapping[str, str] | None = None,
+    workers: int | None = -1,
+    progress: bool = True,
+) -> Cohort:
+    """The indexed cohort, indexed first where cohort.json or splits.json is missing; arguments as for `index_cohort`.
+
+    An earlier index with other options is an error, since a model may have been trained on its division.
+    """
+    if not (Path(cohort_file).is_file() and Path(splits_file).is_file()):
+        return index_cohort(
+            dataset_dir,
+            cohort_file,
+            splits_file,
+            fractions=fractions,
+            seed=seed,
+            strict=strict,
+            manifest=manifest,
+            orientation=orientation,
+            workers=workers,
+            progress=progress,
+        )
+    cohort = load_cohort(cohort_file, dataset_dir)
+    record = read_splits_record(splits_file)
+    before = {**cohort.options, "seed": record.seed, "fractions": record.fractions}
+    now = {**_options(manifest, orientation or {}), "seed": seed, "fractions": check_fractions(fractions)}
+    if changed := [f"{name} {before.get(name)!r}, now {now[name]!r}" for name in now if before.get(name) != now[name]]:
+        raise CohortError(
+            f"{cohort_file}: indexed with {'; '.join(changed)}; run `index` again to apply this, or choose another "
+            "--output_dir to keep both"
+        )
+    _raise_unusable(cohort, strict, cohort_file)
+    return cohort
+
+
+def _collect(
+    dataset_dir: Path, inspections: Sequence[Inspection], codes: Mapping[str, str], manifest: str | Path | None
+) -> Cohort:
+    """Put the subjects side by side: what only the comparison shows is added here."""
+    subjects = [inspection.subject for inspection in inspections if inspection.subject is not None]
+    quarantine = [Quarantined(one.name, one.problems) for one in inspections if one.subject is None]
+    usable = [inspection for inspection in inspections if inspection.subject is not None]
+    warnings = [problem for inspection in usable for problem in inspection.problems]
+    warnings += repeated_subjects(usable)
+    warnings += ambiguous_orientations([one.geometry for one in usable if one.geometry is not None], codes)
+    options = _options(manifest, codes)
+    return Cohort(dataset_dir.resolve(), tuple(subjects), tuple(quarantine), tuple(warnings), options)
+
+
+def _options(manifest: str | Path | None, orientation: Mapping[str, str]) -> dict[str, Any]:
+    return {"manifest": str(manifest) if manifest else None, "orientation": dict(sorted(orientation.items()))}
+
+
+def _raise_unusable(cohort: Cohort, strict: bool, cohort_file: str | Path) -> None:
+    count = len(cohort.quarantine)
+    if not cohort.subjects:
+        raise CohortError(f"{cohort.dataset_dir}: none of {count} subjects is usable; see the reasons in {cohort_file}")
+    if strict and count:
+        names = ", ".join(entry.subject for entry in cohort.quarantine[:5])
+        names += ", ..." if count > 5 else ""
+        raise CohortError(
+            f"{cohort.dataset_dir}: strict, and {count} subjects are quarantined ({names}); "
+            f"repair or remove them (reasons in {cohort_file}), or leave strict out to go on without them"
+        )

@@ -1,0 +1,87 @@
+"""A dataset that preprocesses each subject once and keeps the result on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import torch
+from monai.data import Dataset
+from tqdm import tqdm
+
+from semivae_bundle.data.files import atomic_path, sha256_of_files
+from semivae_bundle.data.transforms import Preprocessing
+
+PASSED_ON = ("subject", "features", "present")
+
+
+class CachedSubjects(Dataset):
+    """Items -> dict of tensors for one training step.
+
+    `data`: items as made by `semivae_bundle.training.datalist`. `preprocessing` runs once per subject; its result lies under
+    `cache_dir` as one .npz of half-precision arrays, named by the hash of the subject's files and of the transform's parameters,
+    so runs with other grids never meet and an edited file is read anew. `augmentation` runs at every access.
+    Returns image (4, ...), regions (3, ...), brain (1, ...) float32; features, present (F,); labelled (); subject.
+    """
+
+    def __init__(
+        self,
+        data: Sequence[Mapping[str, Any]],
+        preprocessing: Preprocessing,
+        cache_dir: str | Path,
+        augmentation: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(data=data)
+        self.preprocessing = preprocessing
+        self.cache_dir = Path(cache_dir)
+        self.augmentation = augmentation
+        self.cache_files: dict[int, Path] = {}
+
+    def prepare(self, workers: int = -1, progress: bool = True) -> None:
+        """Fill the cache in parallel, with a progress bar; what is there already is kept."""
+        jobs = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(
+            joblib.delayed(cache_subject)(item, self.preprocessing, self.cache_dir) for item in self.data
+        )
+        for _ in tqdm(jobs, total=len(self.data), desc="preprocess", unit="subject", disable=not progress):
+            pass
+
+    def _transform(self, index: int) -> dict[str, Any]:
+        item = self.data[index]
+        if index not in self.cache_files:
+            self.cache_files[index] = cache_subject(item, self.preprocessing, self.cache_dir)
+        with np.load(self.cache_files[index], allow_pickle=False) as stored:
+            image = torch.from_numpy(stored["image"]).float()
+            labelled = "regions" in stored
+            regions = torch.from_numpy(stored["regions"]).float() if labelled else torch.zeros(3, *image.shape[1:])
+        sample = {key: torch.as_tensor(item[key]) if key != "subject" else item[key] for key in PASSED_ON}
+        sample |= {"image": image, "regions": regions, "labelled": torch.tensor(labelled)}
+        sample["brain"] = (image != 0).any(dim=0, keepdim=True).float()
+        return self.augmentation(sample) if self.augmentation else sample
+
+
+def cache_key(item: Mapping[str, Any], preprocessing: Preprocessing) -> str:
+    """Hash of the bytes of the subject's files, of how they are to be read, and of the transform's parameters."""
+    images = item["image"] if isinstance(item["image"], (list, tuple)) else [item["image"]]
+    files = [Path(path) for path in [*images, *([item["label"]] if item.get("label") is not None else [])]]
+    label_map = {str(raw): mapped for raw, mapped in (item.get("label_map") or {}).items()}
+    reading = {"channels": item.get("channels"), "orientation": item.get("orientation"), "label_map": label_map}
+    text = json.dumps(
+        {"content": sha256_of_files(files), **reading, "transform": preprocessing.parameters()}, sort_keys=True, default=list
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def cache_subject(item: Mapping[str, Any], preprocessing: Preprocessing, cache_dir: Path) -> Path:
+    """Preprocess one subject unless its result is there; returns the file."""
+    file = cache_dir / f"{item['subject']}-{cache_key(item, preprocessing)[:20]}.npz"
+    if not file.exists():
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        arrays = {name: value.numpy().astype(np.float16) for name, value in preprocessing(item).items()}
+        with atomic_path(file) as part, part.open("wb") as stream:
+            np.savez(stream, **arrays)  # type: ignore[arg-type]
+    return file

@@ -1,0 +1,136 @@
+"""Resampling to the model's field of view, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import InvertibleTransform, MapTransform, TraceableTransform
+from torch import Tensor
+
+
+def resampling_matrix(size_in: int, spacing_in: float, size_out: int, spacing_out: float) -> np.ndarray:
+    """Weights that resample one axis between two grids with the same centre: (size_out, size_in), float32.
+
+    To a coarser grid, each output voxel averages the input voxels by their overlap, which keeps integrals (so volumes)
+    exactly and cannot alias. To a finer one, linear interpolation between voxel centres. Beyond the input all is 0.
+    """
+    start_in, start_out = -size_in * spacing_in / 2, -size_out * spacing_out / 2
+    if spacing_out >= spacing_in:
+        edges_in = start_in + spacing_in * np.arange(size_in + 1)
+        edges_out = start_out + spacing_out * np.arange(size_out + 1)
+        low = np.maximum(edges_out[:-1, None], edges_in[None, :-1])
+        high = np.minimum(edges_out[1:, None], edges_in[None, 1:])
+        return np.clip((high - low) / spacing_out, 0, None).astype(np.float32)
+    centres_out = start_out + spacing_out * (np.arange(size_out) + 0.5)
+    position = (centres_out - start_in) / spacing_in - 0.5
+    weights = np.clip(1 - np.abs(position[:, None] - np.arange(size_in)[None, :]), 0, None)
+    # The outer half of a border voxel still belongs to it: repeat its value instead of fading out.
+    inside = (position > -0.5 - 1e-9) & (position < size_in - 0.5 + 1e-9)
+    total = weights.sum(axis=1)
+    weights[inside] /= total[inside, None]
+    weights[~inside] = 0
+    return weights.astype(np.float32)
+
+
+def resample_centred(
+    volume: Tensor, spacing_in: Sequence[float], size_out: Sequence[int], spacing_out: Sequence[float]
+) -> Tensor:
+    """Resample (C, D, H, W) to `size_out` voxels of `spacing_out` mm about the same centre: float32."""
+    out = volume.to(torch.float32)
+    for axis in range(3):
+        if out.shape[axis + 1] == size_out[axis] and abs(spacing_in[axis] - spacing_out[axis]) < 1e-6:
+            continue
+        matrix = resampling_matrix(out.shape[axis + 1], spacing_in[axis], size_out[axis], spacing_out[axis])
+        out = torch.tensordot(out, torch.from_numpy(matrix), dims=([axis + 1], [1])).movedim(-1, axis + 1)
+    return out.contiguous()
+
+
+class FieldOfView(InvertibleTransform):
+    """A cube of `fov_mm` about the centre of the image's own grid, as `roi_size` voxels: (C, D, H, W) -> (C, *roi_size).
+
+    The field of view is physical: a 240 mm cube holds any adult brain whatever the voxel size. The inverse interpolates
+    linearly back to the input grid, so an output lies on the user's image voxel by voxel; beyond the cube it is 0.
+    """
+
+    def __init__(self, roi_size: Sequence[int], fov_mm: Sequence[float]) -> None:
+        if len(roi_size) != 3 or len(fov_mm) != 3 or min(roi_size) < 1 or min(fov_mm) <= 0:
+            raise ValueError(
+                f"field of view: expected three positive sides each, found roi_size={roi_size}, fov_mm={fov_mm}"
+            )
+        self.roi_size = tuple(int(side) for side in roi_size)
+        self.spacing = tuple(float(mm) / side for mm, side in zip(fov_mm, self.roi_size, strict=True))
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Resample one channel-first volume; a MetaTensor keeps its affine true."""
+        size_in = tuple(image.shape[1:])
+        spacing_in = _spacing(image)
+        values = image.as_tensor() if isinstance(image, MetaTensor) else image
+        out = MetaTensor(resample_centred(values, spacing_in, self.roi_size, self.spacing))
+        meta = TraceableTransform.track_transform_meta(
+            image,
+            sp_size=self.roi_size,
+            affine=_index_affine(size_in, spacing_in, self.roi_size, self.spacing),
+            extra_info={"spacing_in": spacing_in},
+            orig_size=size_in,
+            transform_info=self.get_transform_info(),
+        )
+        return out.copy_meta_from(meta)
+
+    def inverse(self, data: Tensor) -> Tensor:
+        """Back to the grid before the transform."""
+        transform = self.pop_transform(data)
+        size, spacing = transform["orig_size"], transform["extra_info"]["spacing_in"]
+        out = MetaTensor(resample_centred(data.as_tensor(), self.spacing, size, spacing))  # type: ignore[attr-defined]
+        out.copy_meta_from(data)
+        step = torch.as_tensor(_index_affine(self.roi_size, self.spacing, size, spacing), dtype=torch.float64)
+        out.affine = data.affine.double() @ step  # type: ignore[attr-defined]
+        return out
+
+
+class FieldOfViewd(MapTransform, InvertibleTransform):
+    """Dictionary form of FieldOfView."""
+
+    def __init__(
+        self, keys: KeysCollection, roi_size: Sequence[int], fov_mm: Sequence[float], allow_missing_keys: bool = False
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.transform = FieldOfView(roi_size, fov_mm)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Resample every key."""
+        result = dict(data)
+        for key in self.key_iterator(result):
+            result[key] = self.transform(result[key])
+        return result
+
+    def inverse(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Invert every key."""
+        result = dict(data)
+        for key in self.key_iterator(result):
+            result[key] = self.transform.inverse(result[key])
+        return result
+
+
+def _spacing(image: Tensor) -> tuple[float, float, float]:
+    if not isinstance(image, MetaTensor):
+        raise TypeError("field of view: expected an image with its header (a MetaTensor), found a bare tensor")
+    columns = image.affine[:3, :3].double()
+    spacing = columns.norm(dim=0)
+    return (float(spacing[0]), float(spacing[1]), float(spacing[2]))
+
+
+def _index_affine(
+    size_in: Sequence[int], spacing_in: Sequence[float], size_out: Sequence[int], spacing_out: Sequence[float]
+) -> np.ndarray:
+    """Output index -> input index, as a 4x4 matrix."""
+    affine = np.eye(4)
+    for axis in range(3):
+        scale = spacing_out[axis] / spacing_in[axis]
+        affine[axis, axis] = scale
+        affine[axis, 3] = (size_in[axis] - 1) / 2 - scale * (size_out[axis] - 1) / 2
+    return affine

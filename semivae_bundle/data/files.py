@@ -1,0 +1,77 @@
+"""Writing files so that a reader never sees half of one, and naming content by its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+_BLOCK_BYTES = 1 << 20
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; it replaces `path` at the end, or is removed on an error.
+
+    The temporary name keeps all suffixes of `path` (".nii.gz"), so that libraries choosing a format by the name
+    write the right one. Its folder is made when missing. The temporary file exists already, empty, and the
+    block must leave a file there.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{os.getpid()}-", suffix=f"-{path.name}", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes files private; a finished artefact has the rights any other new file would have.
+        temporary.chmod(0o666 & ~_umask())
+        _flush_to_disk(temporary)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text_atomically(path: Path | str, text: str) -> None:
+    """Write `text` (UTF-8, newlines as they are) to `path`, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json_atomically(path: Path | str, content: object) -> None:
+    """Write `content` as JSON, indented by 2, keys in insertion order, with a newline at the end.
+
+    Raises `ValueError` for NaN and infinity, which JSON does not have.
+    """
+    write_text_atomically(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def sha256_of_files(paths: Sequence[Path | str]) -> str:
+    """Hex digest over the bytes of the files in the given order; their names don't count.
+
+    The length of each file is hashed before its bytes, so that bytes moved between files change the digest.
+    """
+    digest = hashlib.sha256()
+    for path in map(Path, paths):
+        digest.update(path.stat().st_size.to_bytes(8, "big"))
+        with path.open("rb") as stream:
+            while block := stream.read(_BLOCK_BYTES):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _flush_to_disk(path: Path) -> None:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def _umask() -> int:
+    """The process's umask, which can only be read by setting it."""
+    current = os.umask(0o077)
+    os.umask(current)
+    return current

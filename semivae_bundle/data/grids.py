@@ -1,0 +1,104 @@
+"""Whether the files of one subject lie on one grid and show different things."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semivae_bundle.data.orientation import GRID_TOLERANCE, Geometry, axis_codes
+from semivae_bundle.data.problems import Problem, ProblemCode
+from semivae_bundle.data.scans import MASK, Scan
+
+
+def shared_grid(scans: Sequence[Scan]) -> Scan | None:
+    """The scan on whose grid most images lie, so that the odd one out is blamed; the first at a tie."""
+    images = [scan for scan in scans if scan.kind != MASK] or list(scans)
+    return max(images, key=lambda one: sum(not _difference(one, other) for other in images), default=None)
+
+
+def check_grids(subject: str, scans: Sequence[Scan]) -> list[Problem]:
+    """Every file off the grid that most images share: another shape, or an affine beyond GRID_TOLERANCE."""
+    grid = shared_grid(scans)
+    problems = []
+    for scan in scans:
+        if grid is not None and (difference := _difference(grid, scan)):
+            problems.append(
+                Problem(
+                    ProblemCode.GRID_MISMATCH,
+                    subject,
+                    scan.file,
+                    f"the grid of {grid.file}: shape {grid.shape}, affine equal to {GRID_TOLERANCE:g}",
+                    difference,
+                    f"resample it to the grid of {grid.kind}"
+                    + (" with nearest neighbour" if scan.kind == MASK else ", or copy the header if it is at fault"),
+                )
+            )
+    return problems
+
+
+def check_duplicates(subject: str, scans: Sequence[Scan]) -> list[Problem]:
+    """Images of identical voxels under two modalities."""
+    first: dict[str, Scan] = {}
+    problems = []
+    for scan in scans:
+        other = first.setdefault(scan.digest, scan)
+        if scan.kind not in (MASK, other.kind) and other.kind != MASK and scan.foreground.any():
+            problems.append(
+                Problem(
+                    ProblemCode.DUPLICATE_IMAGE,
+                    subject,
+                    scan.file,
+                    f"different images for {other.kind} and {scan.kind}",
+                    f"voxels identical to {other.file}" + ("" if scan.file != other.file else f" ({other.kind})"),
+                    f"put the right file in place of the wrong one of {other.kind} and {scan.kind}",
+                )
+            )
+    return problems
+
+
+def brain_foreground(scans: Sequence[Scan]) -> NDArray[np.bool_] | None:
+    """Where any image on the shared grid is not 0; None without an image."""
+    grid = shared_grid(scans)
+    if grid is None or grid.kind == MASK:
+        return None
+    layers = [scan.foreground for scan in scans if scan.kind != MASK and scan.shape == grid.shape]
+    return np.logical_or.reduce(layers)
+
+
+def measure_geometry(subject: str, scans: Sequence[Scan]) -> Geometry | None:
+    """How the subject's images are stored, and where the brain lies in them."""
+    grid, brain = shared_grid(scans), brain_foreground(scans)
+    codes = axis_codes(grid.affine) if grid else None
+    if grid is None or brain is None or codes is None or not brain.any():
+        return None
+    spans = []
+    for axis in range(3):
+        others = tuple(other for other in range(3) if other != axis)
+        occupied = np.flatnonzero(brain.any(axis=others))
+        spans.append((int(occupied[0]), int(occupied[-1])))
+    spacing = np.linalg.norm(grid.affine[:3, :3], axis=0)
+    return Geometry(
+        subject=subject,
+        file=grid.file,
+        codes=codes,
+        origin=(float(grid.affine[0, 3]), float(grid.affine[1, 3]), float(grid.affine[2, 3])),
+        shape=grid.shape,
+        spacing=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
+        brain=(spans[0], spans[1], spans[2]),
+        has_orientation=grid.has_orientation,
+    )
+
+
+def _difference(grid: Scan, scan: Scan) -> str:
+    """How `scan` differs from `grid`, in words; empty where it doesn't."""
+    parts = []
+    if scan.shape != grid.shape:
+        parts.append(f"shape {scan.shape}")
+    # A NaN in a header is a difference from everything but the same NaN.
+    close = np.isclose(scan.affine, grid.affine, rtol=0, atol=GRID_TOLERANCE, equal_nan=True)
+    if not close.all():
+        largest = float(np.abs(scan.affine - grid.affine)[~close].max())
+        parts.append(f"an affine that differs by up to {largest:.4g} (axes {axis_codes(scan.affine)})")
+    return " and ".join(parts)

@@ -1,0 +1,172 @@
+"""Plain values -> MONAI transforms: what a scan goes through before the network sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import nibabel
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import (
+    Compose,
+    EnsureChannelFirstd,
+    LoadImaged,
+    MapTransform,
+    NormalizeIntensityd,
+    Orientationd,
+    RandAdjustContrastd,
+    RandBiasFieldd,
+    Randomizable,
+    RandGaussianNoised,
+    RandGaussianSmoothd,
+    RandScaleIntensityd,
+)
+
+from semivae_bundle.data.field_of_view import FieldOfViewd
+from semivae_bundle.data.masks import read_mask
+
+TUMOUR_LABELS = (1, 2, 3)  # NCR, ED, ET
+PREPROCESSING_VERSION = 1
+
+
+class StatedGeometryd(MapTransform):
+    """Applies what the cohort record says beyond the header: `orientation` overrides the axis codes, `channels` picks
+    and orders the channels of a 4-D file as t1c, t1n, t2f, t2w. Items without those entries pass unchanged.
+    """
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Change the keys' affine and channels."""
+        result = dict(data)
+        for key in self.key_iterator(result):
+            image = result[key]
+            if result.get("channels") is not None:
+                image = image[list(result["channels"])]
+            if result.get("orientation"):
+                spacing = image.affine[:3, :3].norm(dim=0).tolist()
+                ornt = nibabel.orientations.axcodes2ornt(tuple(result["orientation"]))
+                affine = nibabel.orientations.inv_ornt_aff(ornt, image.shape[1:]) @ np.diag([*spacing, 1.0])
+                image.affine = torch.as_tensor(affine)
+            result[key] = image
+        return result
+
+
+class ReadRegionsd(MapTransform):
+    """Mask file -> one channel each for NCR, ED and ET in {0, 1}: (3, D, H, W), float32, RAS.
+
+    Reads `label_map` and `orientation` from the item. An item without the key is unlabelled and passes.
+    """
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Replace the mask's path by its regions."""
+        result = dict(data)
+        for key in self.key_iterator(result):
+            labels, spacing = read_mask(result[key], result["label_map"], result.get("orientation"))
+            regions = np.stack([labels == label for label in TUMOUR_LABELS]).astype(np.float32)
+            result[key] = MetaTensor(torch.from_numpy(regions), affine=torch.diag(torch.tensor([*spacing, 1.0])))
+        return result
+
+
+class FlipWithTargetsd(MapTransform, Randomizable):
+    """Left-right flip of the images together with the features that mirror: feature' = scale * feature + offset.
+
+    `scale` and `offset` (F,) come from the normalizer, so that a flipped scan keeps a true location.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        features_key: str,
+        probability: float,
+        scale: Sequence[float],
+        offset: Sequence[float],
+        axis: int = 0,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys=True)
+        self.features_key = features_key
+        self.probability = probability
+        self.scale = torch.as_tensor(np.asarray(scale), dtype=torch.float32)
+        self.offset = torch.as_tensor(np.asarray(offset), dtype=torch.float32)
+        self.axis = axis
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Flip everything or nothing."""
+        result = dict(data)
+        if self.R.random() >= self.probability:
+            return result
+        for key in self.key_iterator(result):
+            result[key] = torch.flip(result[key], dims=(self.axis + 1,))
+        if self.features_key in result:
+            result[self.features_key] = result[self.features_key] * self.scale + self.offset
+        return result
+
+
+class BackgroundToZerod(MapTransform):
+    """Sets what `brain_key` marks as outside the brain to 0 again, after intensity changes."""
+
+    def __init__(self, keys: KeysCollection, brain_key: str) -> None:
+        super().__init__(keys)
+        self.brain_key = brain_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Multiply by the brain mask."""
+        result = dict(data)
+        for key in self.key_iterator(result):
+            result[key] = result[key] * result[self.brain_key]
+        return result
+
+
+def image_transforms(keys: Sequence[str], roi_size: Sequence[int], fov_mm: Sequence[float]) -> list[MapTransform]:
+    """Files -> (4, *roi_size): RAS, z-score over the brain per channel, field of view. Training and inference share it.
+
+    The z-score comes before the resampling, on the scan's own voxels, so that the grid does not change the numbers.
+    """
+    return [
+        LoadImaged(keys=keys, image_only=True, dtype=np.float32),
+        EnsureChannelFirstd(keys=keys),
+        StatedGeometryd(keys=keys),
+        Orientationd(keys=keys, axcodes="RAS", labels=(("L", "R"), ("P", "A"), ("I", "S"))),
+        NormalizeIntensityd(keys=keys, nonzero=True, channel_wise=True),
+        FieldOfViewd(keys=keys, roi_size=roi_size, fov_mm=fov_mm),
+    ]
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """The deterministic part: an item with `image` (and `label`) paths -> image (4, *roi_size), regions (3, *roi_size).
+
+    `parameters()` names everything the result depends on besides the files; the cache is keyed by it.
+    """
+
+    roi_size: Sequence[int]
+    fov_mm: Sequence[float]
+
+    def parameters(self) -> dict[str, Any]:
+        """Values for the cache key."""
+        return {"version": PREPROCESSING_VERSION, **asdict(self)}
+
+    def __call__(self, item: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+        """Preprocess one item. `regions` is absent for an unlabelled one."""
+        image = Compose(image_transforms(["image"], self.roi_size, self.fov_mm))(dict(item))["image"]
+        result = {"image": image.as_tensor()}
+        if item.get("label") is not None:
+            steps = Compose([ReadRegionsd("label"), FieldOfViewd("label", self.roi_size, self.fov_mm)])
+            result["regions"] = steps(dict(item))["label"].as_tensor()
+        return result
+
+
+def intensity_augmentation(
+    keys: Sequence[str], probability: float, noise_std: float, bias: float, gamma: Sequence[float], scale: float
+) -> Compose:
+    """Scanner-like changes of a z-scored image: contrast curve, bias field, gain, blur and noise, each with `probability`."""
+    return Compose([
+        RandAdjustContrastd(keys=keys, prob=probability, gamma=tuple(gamma)),
+        RandBiasFieldd(keys=keys, prob=probability, degree=2, coeff_range=(0.0, bias)),
+        RandScaleIntensityd(keys=keys, prob=probability, factors=scale, channel_wise=True),
+        RandGaussianSmoothd(keys=keys, prob=probability / 2, sigma_x=(0.3, 0.8), sigma_y=(0.3, 0.8), sigma_z=(0.3, 0.8)),
+        RandGaussianNoised(keys=keys, prob=probability, std=noise_std),
+        BackgroundToZerod(keys=keys, brain_key="brain"),
+    ])

@@ -1,0 +1,85 @@
+"""The CSV manifest."""
+
+from pathlib import Path
+
+import pytest
+
+from semivae_bundle.data.checks import inspect_subject
+from semivae_bundle.data.layouts import find_subjects
+from semivae_bundle.data.problems import CohortError
+
+HEADER = "subject,visit,date,t1c,t1n,t2f,t2w,seg\n"
+
+
+def write(folder: Path, *rows: str, header: str = HEADER) -> Path:
+    (folder / "scans.csv").write_text(header + "".join(f"{row}\n" for row in rows), encoding="utf-8-sig")
+    return folder
+
+
+def row(name: str, visit: str = "", date: str = "", seg: bool = True) -> str:
+    images = [f"files/x{name}{kind}.nii.gz" for kind in ("t1c", "t1n", "t2f", "t2w")]
+    return ",".join([name.strip("_"), visit, date, *images, f"files/x{name}seg.nii.gz" if seg else ""])
+
+
+@pytest.fixture
+def folder(save_scan) -> Path:
+    save_scan("A_", pattern="files/x{name}{kind}.nii.gz")
+    return save_scan("B_", pattern="files/x{name}{kind}.nii.gz")
+
+
+def test_rows_become_subjects_with_dates_and_relative_paths(folder: Path) -> None:
+    write(folder, row("A_", date="2021-02-03"), row("B_", seg=False).replace("files", str(folder / "files")))
+    first, second = (inspect_subject(found, folder).subject for found in find_subjects(folder, "scans.csv"))
+    assert first is not None and second is not None
+    assert (first.subject, first.date, first.seg) == ("A", "2021-02-03", "files/xA_seg.nii.gz")
+    assert (second.subject, second.date, second.seg) == ("B", None, None)
+    assert second.images["t2w"].path == "files/xB_t2w.nii.gz"
+
+
+def test_visits_of_one_patient_share_the_patient_and_get_names_of_their_own(folder: Path) -> None:
+    second = row("B_", visit="2").replace("B,", "A,", 1)
+    write(
+        folder, row("A_", visit="1"), second, row("A_").replace("A,", "BraTS-GLI-00001-003,003", 1).replace(",,,", ",,")
+    )
+    found = find_subjects(folder, folder / "scans.csv")
+    assert [(one.subject, one.patient, one.visit) for one in found] == [
+        ("A-1", "A", "1"),
+        ("A-2", "A", "2"),
+        ("BraTS-GLI-00001-003", "BraTS-GLI-00001", "003"),
+    ]
+
+
+def test_missing_files_bad_names_and_bad_dates_are_reported_together(folder: Path) -> None:
+    rows = [
+        row("A_", date="3.2.2021"),
+        row("B_").replace("B,", "../B,", 1),
+        row("C_"),
+        row("A_").replace("A,", "D,", 1),
+    ]
+    write(folder, *rows[:3], rows[3].replace("files/xA_t1c.nii.gz", ""))
+    inspections = {found.subject: inspect_subject(found, folder) for found in find_subjects(folder, "scans.csv")}
+    codes = {name: [problem.code.value for problem in one.problems] for name, one in inspections.items()}
+    assert codes == {
+        "../B": ["unusable_name"],
+        "A": ["invalid_date"],
+        "C": ["missing_modality"] * 4 + ["missing_mask"],
+        "D": ["missing_modality"],
+    }
+    assert inspections["A"].subject is not None and inspections["A"].subject.date is None
+    assert inspections["C"].problems[0].file == "files/xC_t1c.nii.gz"
+
+
+def test_a_row_listed_twice_is_quarantined(folder: Path) -> None:
+    write(folder, row("A_"), row("A_"))
+    (found,) = find_subjects(folder, "scans.csv")
+    assert [problem.code for problem in inspect_subject(found, folder).problems] == ["duplicate_name"]
+
+
+def test_a_manifest_without_its_columns_or_rows_or_file_says_so(folder: Path) -> None:
+    write(folder, "A,x", header="subject,t1c\n")
+    with pytest.raises(CohortError, match="add t1n, t2f, t2w"):
+        find_subjects(folder, "scans.csv")
+    with pytest.raises(CohortError, match="expected one row per scan, found none"):
+        find_subjects(write(folder), "scans.csv")
+    with pytest.raises(FileNotFoundError, match=r"none at absent\.csv"):
+        find_subjects(folder, "absent.csv")
