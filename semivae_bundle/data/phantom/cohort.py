@@ -1,0 +1,143 @@
+"""A cohort of phantoms on disk, in BraTS 2023 layout."""
+
+import csv
+import io
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from tqdm import tqdm
+
+from semivae_bundle.data.files import write_json_atomically, write_text_atomically
+from semivae_bundle.data.phantom.contrast import CHANNELS
+from semivae_bundle.data.phantom.settings import Settings, claim_folder
+from semivae_bundle.data.phantom.subject import scan_patient
+
+# Streams of random numbers, beside those of the subjects.
+UNLABELLED, INCOMPLETE, MISSING = 0, 1, 3
+
+
+def generate_phantoms(
+    output_dir: str | Path,
+    n: int,
+    *,
+    size: int = 64,
+    spacing: float = 3.75,
+    seed: int = 0,
+    contrast: str = "mixed",
+    unlabelled: float = 0.0,
+    missing_modality: float = 0.0,
+    visits: int = 1,
+    workers: int = -1,
+    progress: bool = True,
+) -> Path:
+    """Make `n` phantom patients, each scanned `visits` times, and return the path of their `factors.csv`.
+
+    Images are cubes of `size` voxels, `spacing` mm each. `contrast` is "standard", "random" or "mixed". `unlabelled`
+    and `missing_modality` are shares of patients without a mask and without one of the images. Patient i depends only
+    on (seed, i) and these settings. Subjects already complete are kept, so an interrupted run goes on, and a larger `n`
+    adds to a cohort; other settings in the same folder raise a ValueError.
+    """
+    settings = Settings(size, float(spacing), seed, contrast, float(unlabelled), float(missing_modality), visits)
+    if n < 1:
+        raise ValueError(f"phantoms: n: expected at least 1 patient, found {n}")
+    folder = Path(output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    claim_folder(folder, settings, n)
+    for leftover in folder.glob(".BraTS-PHM-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    todo = [(i, v) for i in range(n) for v in range(visits)]
+    make = delayed(make_subject)
+    results = Parallel(n_jobs=workers, return_as="generator")(make(folder, settings, i, v) for i, v in todo)
+    rows = list(tqdm(results, total=len(todo), desc="phantoms", unit="scan", disable=not progress))
+    factors = folder / "factors.csv"
+    write_text_atomically(factors, as_csv(rows))
+    return factors
+
+
+def make_subject(folder: Path, settings: Settings, index: int, visit: int) -> dict[str, object]:
+    """Write one scan unless it is there complete; returns its row of factors."""
+    name = f"BraTS-PHM-{index:05d}-{visit:03d}"
+    row = complete_subject(folder / name, name)
+    if row is not None:
+        return row
+    # Threaded sums may differ in the last bit: one thread makes the same subject everywhere.
+    with threadpool_limits(1):
+        scan = scan_patient(
+            settings.seed,
+            index,
+            visit,
+            settings.visits,
+            size=settings.size,
+            spacing=settings.spacing,
+            contrast=settings.contrast,
+        )
+    labelled = not chosen(index, settings.unlabelled, settings.seed, UNLABELLED)
+    missing = missing_channel(index, visit, settings)
+    row = {"subject": name, **scan.factors, "labelled": int(labelled), "missing_modality": missing}
+    temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder))
+    try:
+        for channel, image in zip(CHANNELS, scan.images, strict=True):
+            if channel != missing:
+                save_image(temporary / f"{name}-{channel}.nii.gz", image, settings.spacing)
+        if labelled:
+            save_image(temporary / f"{name}-seg.nii.gz", scan.labels, settings.spacing)
+        sizes = {path.name: path.stat().st_size for path in sorted(temporary.iterdir())}
+        write_json_atomically(temporary / f"{name}-factors.json", {"factors": row, "bytes": sizes})
+        temporary.chmod(0o755)
+        if (folder / name).exists():
+            shutil.rmtree(folder / name)
+        temporary.rename(folder / name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return row
+
+
+def complete_subject(folder: Path, name: str) -> dict[str, object] | None:
+    """The factors of a subject whose files are all there in full, else None."""
+    try:
+        record = json.loads((folder / f"{name}-factors.json").read_text())
+        complete = all((folder / file).stat().st_size == size for file, size in record["bytes"].items())
+    except (OSError, ValueError, KeyError):
+        return None
+    return record["factors"] if complete else None
+
+
+def chosen(index: int, share: float, seed: int, salt: int) -> bool:
+    """Whether patient `index` belongs to a share of the cohort: spread evenly, so that each prefix holds its part."""
+    phase = float(np.random.default_rng([seed, salt]).random())
+    return int(np.floor((index + 1) * share + phase)) > int(np.floor(index * share + phase))
+
+
+def missing_channel(index: int, visit: int, settings: Settings) -> str:
+    """The channel a scan lacks, or an empty text."""
+    if not chosen(index, settings.missing_modality, settings.seed, INCOMPLETE):
+        return ""
+    return str(np.random.default_rng([settings.seed, index, MISSING, visit]).choice(CHANNELS))
+
+
+def save_image(path: Path, image: NDArray[np.int16] | NDArray[np.uint8], spacing: float) -> None:
+    """Write an RAS array as BraTS does: stored LPS, the first voxel at the front right, x and y running down."""
+    end = (image.shape[1] - 1) * spacing
+    affine = np.array([[-spacing, 0, 0, 0], [0, -spacing, 0, end], [0, 0, spacing, 0], [0, 0, 0, 1]])
+    file = nib.Nifti1Image(np.ascontiguousarray(image[::-1, ::-1]), affine)
+    file.set_qform(affine, code=1)
+    file.header.set_xyzt_units("mm")
+    nib.save(file, path)
+
+
+def as_csv(rows: Iterable[dict[str, object]]) -> str:
+    """The rows as CSV text."""
+    rows = list(rows)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,68 @@
+"""What a cohort of phantoms is made with, and the record of it in the cohort's folder."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from semivae_bundle import __version__
+from semivae_bundle.data.files import write_json_atomically
+from semivae_bundle.data.phantom.contrast import STYLES
+
+SCHEMA = "semivae-phantoms/1"
+# Goes up with every change that makes other images from the same seed.
+GENERATOR = 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a subject depends on besides its number; recorded in phantom.json."""
+
+    size: int
+    spacing: float
+    seed: int
+    contrast: str
+    unlabelled: float
+    missing_modality: float
+    visits: int
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.size < 16:
+            problems.append(f"size: expected at least 16 voxels, found {self.size}")
+        if not self.spacing > 0:
+            problems.append(f"spacing: expected a positive number of mm, found {self.spacing}")
+        elif self.size * self.spacing < 200:
+            problems.append(
+                f"size x spacing: expected at least 200 mm, to hold a brain, found {self.size * self.spacing:g}; "
+                f"for {self.size} voxels take spacing={240 / self.size:g}"
+            )
+        if self.contrast not in STYLES:
+            problems.append(f"contrast: expected one of {', '.join(STYLES)}, found {self.contrast!r}")
+        for name, share in (("unlabelled", self.unlabelled), ("missing_modality", self.missing_modality)):
+            if not 0 <= share <= 1:
+                problems.append(f"{name}: expected a share between 0 and 1, found {share}")
+        if self.visits < 1:
+            problems.append(f"visits: expected at least 1, found {self.visits}")
+        if self.seed < 0:
+            problems.append(f"seed: expected 0 or more, found {self.seed}")
+        if problems:
+            raise ValueError("phantoms: " + "; ".join(problems))
+
+
+def claim_folder(folder: Path, settings: Settings, n: int) -> None:
+    """Record the settings in phantom.json, or check them against those recorded there; `n` may only grow."""
+    record = folder / "phantom.json"
+    new = {"schema": SCHEMA, "generator": GENERATOR, **asdict(settings)}
+    if record.exists():
+        old = json.loads(record.read_text(encoding="utf-8"))
+        differ = [
+            f"{key}: {old.get(key)!r} there, {value!r} now" for key, value in new.items() if old.get(key) != value
+        ]
+        if n < old.get("n", 0):
+            differ.append(f"n: {old['n']} there, {n} now")
+        if differ:
+            raise ValueError(
+                f"phantoms: {folder} holds a cohort made with other settings ({'; '.join(differ)}); "
+                "give another folder, remove this one, or ask for the same settings (n may grow)"
+            )
+    write_json_atomically(record, {**new, "n": n, "package_version": __version__})
