@@ -92,14 +92,39 @@ class FieldOfView(InvertibleTransform):
         return out
 
 
+class BrainFieldOfView(FieldOfView):
+    """FieldOfView of a skull-stripped image, z-scored over the brain per channel; outside the brain it is 0.
+
+    Only brain voxels enter an average, so the brain has no dark rim, and the z-score is taken on the model's own grid:
+    averaging many small voxels shrinks their spread, and a fine scan would otherwise look flatter than a coarse one.
+    The brain is where any channel is not 0, for more than half of an output voxel.
+    """
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """(C, D, H, W) raw intensities -> (C, *roi_size)."""
+        brain = (image != 0).any(dim=0, keepdim=True).to(torch.float32)
+        fraction = super().__call__(brain).as_tensor()  # type: ignore[attr-defined]
+        out = super().__call__(image)
+        inside = fraction[0] > 0.5
+        if not bool(inside.any()):
+            raise ValueError("field of view: every voxel in it is 0; expected a skull-stripped brain near its centre")
+        values = out.as_tensor()[:, inside] / fraction[:, inside]  # type: ignore[attr-defined]
+        mean, std = values.mean(dim=1, keepdim=True), values.std(dim=1, keepdim=True)
+        out.zero_()
+        out[:, inside] = (values - mean) / std.clamp(min=1e-8)
+        return out
+
+
 class FieldOfViewd(MapTransform, InvertibleTransform):
     """Dictionary form of FieldOfView."""
+
+    array_class: type[FieldOfView] = FieldOfView
 
     def __init__(
         self, keys: KeysCollection, roi_size: Sequence[int], fov_mm: Sequence[float], allow_missing_keys: bool = False
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.transform = FieldOfView(roi_size, fov_mm)
+        self.transform = self.array_class(roi_size, fov_mm)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Resample every key."""
@@ -114,6 +139,12 @@ class FieldOfViewd(MapTransform, InvertibleTransform):
         for key in self.key_iterator(result):
             result[key] = self.transform.inverse(result[key])
         return result
+
+
+class BrainFieldOfViewd(FieldOfViewd):
+    """Dictionary form of BrainFieldOfView."""
+
+    array_class = BrainFieldOfView
 
 
 def _spacing(image: Tensor) -> tuple[float, float, float]:

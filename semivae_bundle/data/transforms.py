@@ -6,7 +6,6 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import nibabel
 import numpy as np
 import torch
 from monai.config import KeysCollection
@@ -16,7 +15,6 @@ from monai.transforms import (
     EnsureChannelFirstd,
     LoadImaged,
     MapTransform,
-    NormalizeIntensityd,
     Orientationd,
     RandAdjustContrastd,
     RandBiasFieldd,
@@ -26,8 +24,9 @@ from monai.transforms import (
     RandScaleIntensityd,
 )
 
-from semivae_bundle.data.field_of_view import FieldOfViewd
+from semivae_bundle.data.field_of_view import BrainFieldOfViewd, FieldOfViewd
 from semivae_bundle.data.masks import read_mask
+from semivae_bundle.data.orientation import stated_affine
 
 TUMOUR_LABELS = (1, 2, 3)  # NCR, ED, ET
 PREPROCESSING_VERSION = 1
@@ -46,9 +45,7 @@ class StatedGeometryd(MapTransform):
             if result.get("channels") is not None:
                 image = image[list(result["channels"])]
             if result.get("orientation"):
-                spacing = image.affine[:3, :3].norm(dim=0).tolist()
-                ornt = nibabel.orientations.axcodes2ornt(tuple(result["orientation"]))
-                affine = nibabel.orientations.inv_ornt_aff(ornt, image.shape[1:]) @ np.diag([*spacing, 1.0])
+                affine = stated_affine(result["orientation"], image.shape[1:], image.affine.numpy())
                 image.affine = torch.as_tensor(affine)
             result[key] = image
         return result
@@ -120,17 +117,13 @@ class BackgroundToZerod(MapTransform):
 
 
 def image_transforms(keys: Sequence[str], roi_size: Sequence[int], fov_mm: Sequence[float]) -> list[MapTransform]:
-    """Files -> (4, *roi_size): RAS, z-score over the brain per channel, field of view. Training and inference share it.
-
-    The z-score comes before the resampling, on the scan's own voxels, so that the grid does not change the numbers.
-    """
+    """Files -> (4, *roi_size): RAS, field of view, z-score over the brain per channel. Training and inference share it."""
     return [
         LoadImaged(keys=keys, image_only=True, dtype=np.float32),
         EnsureChannelFirstd(keys=keys),
         StatedGeometryd(keys=keys),
         Orientationd(keys=keys, axcodes="RAS", labels=(("L", "R"), ("P", "A"), ("I", "S"))),
-        NormalizeIntensityd(keys=keys, nonzero=True, channel_wise=True),
-        FieldOfViewd(keys=keys, roi_size=roi_size, fov_mm=fov_mm),
+        BrainFieldOfViewd(keys=keys, roi_size=roi_size, fov_mm=fov_mm),
     ]
 
 

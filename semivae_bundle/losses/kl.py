@@ -1,0 +1,23 @@
+"""Kullback-Leibler divergence of the posterior from the prior, per dimension and with free bits."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def gaussian_kl(mean: Tensor, log_var: Tensor) -> Tensor:
+    r"""KL(q || N(0, I)) of each dimension in nats, averaged over the batch.
+
+    $(e^{s_d} + \mu_d^2 - 1 - s_d) / 2$ with `mean`, `log_var` (B, D) -> (D,), >= 0. arXiv:1312.6114, appendix B.
+    Sum over D for the KL of the whole code.
+    """
+    return 0.5 * (log_var.exp() + mean.square() - 1 - log_var).mean(dim=0)
+
+
+def with_free_bits(kl_per_dimension: Tensor, floor: float) -> Tensor:
+    """Sum over dimensions of max(KL_d, floor), in nats: (D,) -> (). arXiv:1606.04934, C.8.
+
+    Average over the batch first (`gaussian_kl` does): the floor is on a dimension's use, not on each subject. Below
+    the floor the gradient is zero, so a dimension may carry up to `floor` nats for nothing.
+    """
+    return kl_per_dimension.clamp(min=floor).sum()

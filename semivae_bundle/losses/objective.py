@@ -1,0 +1,128 @@
+"""All terms of the training objective on one page, in nats per subject."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool3d
+
+from semivae_bundle.losses.independence import cross_partition_correlation, cross_partition_mask
+from semivae_bundle.losses.kl import gaussian_kl, with_free_bits
+from semivae_bundle.losses.queue import MeanQueue
+from semivae_bundle.losses.reconstruction import optimal_sigma_nll, voxel_weights, weighted_mse
+from semivae_bundle.losses.semantic import masked_gaussian_nll
+from semivae_bundle.losses.tumour import tumour_map_loss
+from semivae_bundle.networks.partition import partition_slices
+
+
+class SemiVAELoss(nn.Module):
+    """Weighted sum of the terms below; `terms` holds the last value of each, unweighted and detached.
+
+    reconstruction   Gaussian NLL of the image at the optimal noise scale, `observations` per scan
+    kl_<partition>   KL with the partition's free bits (`free_bits`, nats per dimension)
+    semantic_<p>     Gaussian NLL of the present features of partition p at noise `semantic_sigma`
+    tumour_ce, tumour_dice   the decoded tumour map of labelled subjects; times `observations`, as voxels repeat each other
+    tumour_seen_ce, _dice    the same for the encoder's coarse segmentation
+    independence     pairwise Gaussian information between partitions, from the batch and a queue of past means
+
+    `weights` has one number for each of reconstruction, kl, semantic, tumour, independence; `scale` multiplies them and
+    is what schedules move (keys: `kl`, `semantic`, `independence`, ...). `features`: number of features per partition.
+    """
+
+    def __init__(
+        self,
+        partition: Mapping[str, int],
+        features: Mapping[str, int],
+        weights: Mapping[str, float],
+        free_bits: Mapping[str, float],
+        observations: float,
+        semantic_sigma: float,
+        tumour_weight: float,
+        outside_weight: float,
+        queue_size: int,
+    ) -> None:
+        super().__init__()
+        self.slices = partition_slices(partition)
+        self.feature_slices = partition_slices(features)
+        self.weights = dict(weights)
+        self.scale = dict.fromkeys(weights, 1.0)
+        self.free_bits = dict(free_bits)
+        self.observations = observations
+        self.semantic_sigma = semantic_sigma
+        self.tumour_weight = tumour_weight
+        self.outside_weight = outside_weight
+        self.queue = MeanQueue(queue_size, sum(partition.values()))
+        self.register_buffer("cross", cross_partition_mask(partition), persistent=False)
+        self.terms: dict[str, Tensor] = {}
+
+    def forward(self, output: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
+        """`output` of SemiVAE, `target` of PrepareSemiVAEBatch -> () nats per subject."""
+        terms = self.reconstruction_terms(output, target)
+        terms |= self.kl_terms(output)
+        terms |= self.semantic_terms(output, target)
+        terms |= self.tumour_terms(output, target)
+        terms |= self.independence_terms(output)
+        self.terms = {name: value.detach() for name, value in terms.items()}
+        total = torch.stack([self.weight_of(name) * value for name, value in terms.items()]).sum()
+        if self.training:
+            self.queue.push(output["mean"])
+        return total
+
+    def weight_of(self, term: str) -> float:
+        """The weight of a term now: the configured weight of its family times the schedule's scale."""
+        family = term.split("_")[0]
+        return self.weights[family] * self.scale[family] * self.scale.get(term, 1.0)
+
+    def reconstruction_terms(self, output: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Tumour-weighted Gaussian NLL of the image."""
+        tumour = target["regions"].sum(dim=1, keepdim=True).float()
+        weights = voxel_weights(
+            target["brain"].float(), tumour, outside=self.outside_weight, tumour_weight=self.tumour_weight
+        )
+        mse = weighted_mse(output["reconstruction"], target["image"], weights)
+        return {"reconstruction": optimal_sigma_nll(mse, observations=self.observations)}
+
+    def kl_terms(self, output: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """KL of each partition with its free bits."""
+        kl = gaussian_kl(output["mean"].float(), output["log_var"].float())
+        return {f"kl_{name}": with_free_bits(kl[part], self.free_bits[name]) for name, part in self.slices.items()}
+
+    def semantic_terms(self, output: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Feature regression of each supervised partition."""
+        return {
+            f"semantic_{name}": masked_gaussian_nll(
+                output["features"][:, part],
+                target["features"][:, part],
+                target["present"][:, part],
+                sigma=self.semantic_sigma,
+            )
+            for name, part in self.feature_slices.items()
+        }
+
+    def tumour_terms(self, output: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Cross-entropy and Dice of the decoded tumour map, and of the one that the encoder sees."""
+        ce, dice = tumour_map_loss(output["tumour_logits"], target["regions"], target["labelled"])
+        factor = target["regions"].shape[2] // output["coarse_logits"].shape[2]
+        coarse = avg_pool3d(target["regions"].float(), factor)
+        seen_ce, seen_dice = tumour_map_loss(output["coarse_logits"], coarse, target["labelled"])
+        return {
+            "tumour_ce": self.observations * ce,
+            "tumour_dice": self.observations * dice,
+            "tumour_seen_ce": self.observations * seen_ce,
+            "tumour_seen_dice": self.observations * seen_dice,
+        }
+
+    def independence_terms(self, output: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Cross-partition correlation of batch and queue.
+
+        The batch is B of the n rows, so its gradient is B/n of the population's: it is scaled back by n/B.
+        """
+        means = output["mean"]
+        if not self.training:
+            return {"independence": cross_partition_correlation(means, self.cross).detach()}
+        joined = self.queue(means)
+        value = cross_partition_correlation(joined, self.cross)
+        lift = joined.shape[0] / means.shape[0]
+        return {"independence": value.detach() + lift * (value - value.detach())}

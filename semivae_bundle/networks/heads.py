@@ -1,0 +1,73 @@
+"""Latent partitions -> semantic features, in normalised units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from semivae_bundle.networks.partition import partition_slices
+
+
+def _check(partition: Mapping[str, int], features: Mapping[str, int]) -> None:
+    unknown = [name for name in features if name not in partition]
+    if unknown or not features or min(features.values()) < 1:
+        raise ValueError(
+            f"heads: expected a positive number of features for partitions among {list(partition)}, found {dict(features)}"
+        )
+
+
+class StructuredHeads(nn.Module):
+    """Each feature is an affine read-out of its own few latent dimensions: (B, L) -> (B, F).
+
+    A partition of size P with k features gives feature j the dimensions [j P/k, (j+1) P/k) and no others, so a
+    traversal of one feature moves known dimensions. Features come in the order of `features`, partition by partition.
+    """
+
+    def __init__(self, partition: Mapping[str, int], features: Mapping[str, int]) -> None:
+        super().__init__()
+        _check(partition, features)
+        slices = partition_slices(partition)
+        mask = torch.zeros(sum(features.values()), sum(partition.values()))
+        row = 0
+        for name, count in features.items():
+            share, rest = divmod(partition[name], count)
+            if rest:
+                raise ValueError(
+                    f"heads: partition '{name}' has {partition[name]} dimensions, which {count} features cannot share "
+                    f"evenly; make it a multiple of {count}"
+                )
+            for j in range(count):
+                start = slices[name].start + j * share
+                mask[row, start : start + share] = 1
+                row += 1
+        self.register_buffer("mask", mask, persistent=False)
+        self.weight = nn.Parameter(mask / mask.sum(dim=1, keepdim=True).sqrt())
+        self.bias = nn.Parameter(torch.zeros(row))
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """(B, L) -> (B, F)."""
+        return nn.functional.linear(latent, self.weight * self.mask, self.bias)
+
+
+class MLPHeads(nn.Module):
+    """One hidden layer per partition, shared by its features: (B, L) -> (B, F). More flexible, less readable."""
+
+    def __init__(self, partition: Mapping[str, int], features: Mapping[str, int], hidden_size: int) -> None:
+        super().__init__()
+        _check(partition, features)
+        slices = partition_slices(partition)
+        self.bounds = [(slices[name].start, slices[name].stop) for name in features]
+        self.heads = nn.ModuleList(
+            nn.Sequential(nn.Linear(partition[name], hidden_size), nn.SiLU(), nn.Linear(hidden_size, count))
+            for name, count in features.items()
+        )
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """(B, L) -> (B, F)."""
+        outputs = []
+        for i, head in enumerate(self.heads):
+            start, stop = self.bounds[i]
+            outputs.append(head(latent[:, start:stop]))
+        return torch.cat(outputs, dim=1)

@@ -1,0 +1,70 @@
+"""Checkpoints that resume exactly and are never half a file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from torch import nn
+
+from semivae_bundle.data.files import atomic_path
+
+logger = logging.getLogger(__name__)
+
+
+class Checkpoints:
+    """After every epoch writes `last.pt` (everything to resume); when `key` is the best so far, also `model.pt`.
+
+    `model.pt` is the bare state_dict of `best_network`, as the Model Zoo wants it. `objects`: name -> anything with state_dict, such as
+    network, optimiser, learning-rate schedule and objective (its queue). With `resume`, a run whose folder holds a
+    `last.pt` goes on from there. Weights-only files: nothing in them is executed on loading.
+    Put it after the validation handler and before any handler that logs.
+    """
+
+    def __init__(
+        self, folder: str | Path, objects: Mapping[str, Any], best_network: nn.Module, key: str, resume: bool
+    ) -> None:
+        self.folder = Path(folder)
+        self.objects = dict(objects)
+        self.best_network = best_network
+        self.key = key
+        self.resume = resume
+        self.best = float("-inf")
+
+    def attach(self, engine: Engine) -> None:
+        """Load at the start, save after each epoch."""
+        engine.add_event_handler(Events.STARTED, self.load)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
+
+    def load(self, engine: Engine) -> None:
+        """Resume from `last.pt` if asked and there."""
+        file = self.folder / "last.pt"
+        if not (self.resume and file.exists()):
+            return
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        missing = [name for name in self.objects if name not in state]
+        if missing:
+            raise ValueError(f"{file}: lacks {missing}; it was written by another configuration: set resume to false")
+        for name, thing in self.objects.items():
+            thing.load_state_dict(state[name])
+        self.best = state["best"]
+        engine.state.epoch, engine.state.iteration = state["epoch"], state["iteration"]
+        logger.info("resumed from %s after epoch %d", file, state["epoch"])
+
+    def save(self, engine: Engine) -> None:
+        """Write the last state, and the best network."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        score = float(engine.state.metrics.get(self.key, float("nan")))
+        if score > self.best:
+            self.best = score
+            weights = {name: value.detach().cpu().contiguous() for name, value in self.best_network.state_dict().items()}
+            with atomic_path(self.folder / "model.pt") as part:
+                torch.save(weights, part)
+        state = {name: thing.state_dict() for name, thing in self.objects.items()}
+        state |= {"best": self.best, "epoch": engine.state.epoch, "iteration": engine.state.iteration}
+        with atomic_path(self.folder / "last.pt") as part:
+            torch.save(state, part)

@@ -1,0 +1,116 @@
+"""Epoch metrics of training and validation as ignite metrics, under the names that are logged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from ignite.metrics import Metric
+from monai.utils import evenly_divisible_all_gather
+from torch import nn
+
+from semivae_bundle.networks.partition import partition_slices
+from semivae_bundle.training.latent_metrics import active_units, max_correlation, r2_per_feature
+
+
+class LatentMetrics(Metric):
+    """sem/<partition>_r2, sem/mean_r2, diag/au_count_<partition>, semivae/corr_z_<a>_z_<b>, all from one pass.
+
+    Takes (prediction, target) as the engine holds them. Over all processes, every subject once. `compute` returns the
+    dict; ignite then logs each entry under its own name. `sem/mean_r2`, the mean over partitions, is what the best
+    checkpoint is chosen by.
+    """
+
+    def __init__(self, partition: Mapping[str, int], features: Mapping[str, int], **kwargs: Any) -> None:
+        self.partition = dict(partition)
+        self.features = partition_slices(features)
+        super().__init__(**kwargs)
+
+    def reset(self) -> None:
+        """Forget the last epoch."""
+        self.rows: dict[str, list[torch.Tensor]] = {"mean": [], "features": [], "target": [], "present": []}
+
+    def update(self, output: tuple[Mapping[str, torch.Tensor], Mapping[str, torch.Tensor]]) -> None:
+        """Keep one batch's means and predictions."""
+        prediction, target = output
+        batch = {
+            "mean": prediction["mean"],
+            "features": prediction["features"],
+            "target": target["features"],
+            "present": target["present"],
+        }
+        for name, value in batch.items():
+            self.rows[name].append(value.detach().float().cpu())
+
+    def gathered(self) -> dict[str, np.ndarray]:
+        """All subjects of the epoch, as arrays (n, ...)."""
+        return {
+            name: np.asarray(evenly_divisible_all_gather(torch.cat(rows)).numpy()) for name, rows in self.rows.items()
+        }
+
+    def compute(self) -> dict[str, float]:
+        """The figures of the epoch."""
+        rows = self.gathered()
+        r2 = r2_per_feature(rows["features"], rows["target"], rows["present"])
+        figures = {f"sem/{name}_r2": _nanmean(r2[part]) for name, part in self.features.items()}
+        figures["sem/mean_r2"] = _nanmean(np.array(list(figures.values())))
+        active = active_units(rows["mean"])
+        for name, part in partition_slices(self.partition).items():
+            figures[f"diag/au_count_{name}"] = float(active[part].sum())
+        for (a, b), value in max_correlation(rows["mean"], self.partition).items():
+            figures[f"semivae/corr_z_{a}_z_{b}"] = value
+        return figures
+
+
+class MeanR2(LatentMetrics):
+    """sem/mean_r2, the mean over partitions of their R2: the one number the best checkpoint is chosen by."""
+
+    def compute(self) -> float:  # type: ignore[override]
+        """In (-inf, 1]."""
+        return super().compute()["sem/mean_r2"]
+
+
+class ObjectiveMetrics(Metric):
+    """val_epoch/loss and val_epoch/<term>: the objective in evaluation mode, averaged over subjects."""
+
+    def __init__(self, objective: nn.Module, prefix: str, **kwargs: Any) -> None:
+        self.objective = objective
+        self.prefix = prefix
+        super().__init__(**kwargs)
+
+    def reset(self) -> None:
+        """Forget the last epoch."""
+        self.sums: dict[str, float] = {}
+        self.subjects = 0
+
+    def update(self, output: tuple[Mapping[str, torch.Tensor], Mapping[str, torch.Tensor]]) -> None:
+        """Add one batch, weighted by its subjects."""
+        prediction, target = output
+        training = self.objective.training
+        self.objective.eval()
+        with torch.no_grad():
+            loss = self.objective(prediction, target)
+        self.objective.train(training)
+        count = target["image"].shape[0]
+        self.subjects += count
+        terms: Mapping[str, torch.Tensor] = self.objective.terms  # type: ignore[assignment]
+        for name, value in {"loss": loss, **terms}.items():
+            self.sums[name] = self.sums.get(name, 0.0) + float(value) * count
+
+    def compute(self) -> dict[str, float]:
+        """Averages under prefixed names."""
+        return {f"{self.prefix}/{name}": total / max(self.subjects, 1) for name, total in self.sums.items()}
+
+
+def prediction_and_target(output: Any) -> tuple[Any, Any]:
+    """The engine's output -> (network output, targets): the `output_transform` of the metrics above."""
+    return output["pred"], output["label"]
+
+
+
+
+def _nanmean(values: np.ndarray) -> float:
+    present = values[~np.isnan(values)]
+    return float(present.mean()) if present.size else float("nan")
