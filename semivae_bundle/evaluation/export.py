@@ -1,0 +1,67 @@
+"""Writes what inference finds, scan by scan."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from ignite.engine import Engine, Events
+
+from semivae_bundle.evaluation.export_volumes import write_on_grid_of
+from semivae_bundle.evaluation.inference_run import InferenceRun
+from semivae_bundle.evaluation.predictions import latent_columns
+
+VOXEL_TYPES = {"pred": np.uint8, "reconstruction": np.float32}
+
+
+class InferenceExport:
+    """After each scan: its volumes on its own grid, then its rows in latents.csv and features.csv.
+
+    Expects the post-processed output of a decollating evaluator: pred (1, D, H, W), mean, log_var (L,), result, and
+    reconstruction (4, D, H, W) if the run saves it. Put it after the loader of the weights: what it
+    enters in `run` counts as done.
+    """
+
+    def __init__(self, run: InferenceRun, partition: Mapping[str, int]) -> None:
+        self.run = run
+        self.names = latent_columns(partition)
+
+    def attach(self, engine: Engine) -> None:
+        """Start, write, sum up."""
+        engine.add_event_handler(Events.STARTED, self.start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.write)
+        engine.add_event_handler(Events.COMPLETED, self.finish)
+
+    def start(self, engine: Engine) -> None:
+        """The weights fit, or their loader would have raised before: earlier results may be replaced from here on."""
+        self.begun, self.count = time.perf_counter(), 0
+        self.run.begin()
+
+    def write(self, engine: Engine) -> None:
+        """Write the scans of one batch."""
+        for item, output in zip(engine.state.batch, engine.state.output, strict=True):
+            self.write_scan(str(item["subject"]), output)
+
+    def write_scan(self, subject: str, output: Mapping[str, Any]) -> None:
+        """Volumes first, rows after: a row in the tables vouches for the files."""
+        source = self.run.scans[subject].files[0]
+        for key, file in self.run.volume_files(subject).items():
+            write_on_grid_of(source, np.asarray(output[key].cpu(), dtype=VOXEL_TYPES[key]), file)
+        latents = latent_row(self.names, output["mean"].tolist(), output["log_var"].tolist())
+        self.run.complete(subject, latents, output["result"]["features"])
+        self.count += 1
+
+    def finish(self, engine: Engine) -> None:
+        """One line at the end."""
+        seconds = (time.perf_counter() - self.begun) / max(self.count, 1)
+        volumes = ", ".join(file.name for file in self.run.volume_files("SUBJECT").values())
+        print(f"\nwritten below {self.run.output_dir}: latents.csv, features.csv, SUBJECT/{volumes}, run.json")
+        print(f"{self.count} scans, {seconds:.1f} s each", flush=True)
+
+
+def latent_row(names: list[str], mean: list[float], log_var: list[float]) -> dict[str, float]:
+    """The posterior as one row: mean_<partition>_<i>, then log_var_<partition>_<i>."""
+    row = {f"mean_{name}": value for name, value in zip(names, mean, strict=True)}
+    return row | {f"log_var_{name}": value for name, value in zip(names, log_var, strict=True)}

@@ -1,0 +1,50 @@
+"""Tables that grow subject by subject and are whole on disk at every moment."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+from semivae_bundle.data.files import write_text_atomically
+
+KEY = "subject"
+
+
+class GrowingTable:
+    """A CSV file with one row per subject, sorted by name, rewritten atomically at each `put`.
+
+    Rows of an earlier run are taken over when `resume` is set. Numbers are written with nine significant digits, which
+    give back a float32 exactly. Cells stay text, so that what was written once is never rounded again.
+    """
+
+    def __init__(self, file: str | Path, resume: bool) -> None:
+        self.file = Path(file)
+        self.columns: list[str] = []
+        self.rows: dict[str, list[str]] = {}
+        if resume and self.file.is_file():
+            with self.file.open(newline="", encoding="utf-8") as stream:
+                header, *rows = list(csv.reader(stream)) or [[]]
+            self.columns = header[1:]
+            self.rows = {row[0]: row[1:] for row in rows if len(row) == len(header)}
+
+    def __contains__(self, subject: object) -> bool:
+        return subject in self.rows
+
+    def put(self, subject: str, values: Mapping[str, str | float]) -> None:
+        """Add or replace one row; all rows share the columns of the first."""
+        columns = list(values)
+        if self.rows and columns != self.columns:
+            differing = sorted(set(columns) ^ set(self.columns))
+            raise ValueError(
+                f"{self.file}: expected the columns of its other rows, found others ({differing[:6]}); write to "
+                "another --output_dir"
+            )
+        self.columns = columns
+        self.rows[subject] = [cell if isinstance(cell, str) else f"{cell:.9g}" for cell in values.values()]
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([KEY, *self.columns])
+        writer.writerows([name, *self.rows[name]] for name in sorted(self.rows))
+        write_text_atomically(self.file, text.getvalue())

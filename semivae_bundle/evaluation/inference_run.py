@@ -1,0 +1,147 @@
+"""Where an inference run keeps its results, which scans are done, and with which weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import monai
+import torch
+
+from semivae_bundle import __version__
+from semivae_bundle.data.files import write_json_atomically
+from semivae_bundle.evaluation.export_tables import GrowingTable
+from semivae_bundle.evaluation.inference_scans import FoundScans, Scan
+from semivae_bundle.evaluation.prerequisites import require_checkpoint
+from semivae_bundle.evaluation.provenance import checkpoint_record
+
+SCHEMA = "semivae-inference/1"
+# Key of the post-processed output -> how its file is called.
+VOLUMES = {"pred": "tumour", "reconstruction": "reconstruction"}
+
+
+class InferenceRun:
+    """The folder `output_dir`: latents.csv, features.csv, run.json and one folder per subject.
+
+    A scan is done when run.json lists it with the same source files and its rows and files are there. run.json is
+    written last, so an interrupted run repeats at most one scan. Results of other weights, normalizer, settings or
+    package version are never continued: everything is then done again. `settings`: plain values that change results.
+    Raises at construction where the checkpoint is missing, before any scan is read.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | Path,
+        checkpoint: str | Path,
+        normalizer_file: str | Path,
+        settings: Mapping[str, Any],
+        overwrite: bool,
+        save_reconstruction: bool,
+    ) -> None:
+        self.output_dir = Path(output_dir)
+        self.overwrite = overwrite
+        self.save_reconstruction = save_reconstruction
+        self.made_by = {
+            "schema": SCHEMA,
+            "package_version": __version__,
+            "checkpoint": checkpoint_record(require_checkpoint(checkpoint)),
+            "normalizer": checkpoint_record(Path(normalizer_file)),
+            "settings": dict(settings),
+        }
+        earlier = self._read()
+        same = identity(earlier) == identity(self.made_by)
+        self.replaced = bool(earlier) and not same
+        self.subjects: dict[str, dict[str, Any]] = dict(earlier["subjects"]) if same else {}
+        self.latents = GrowingTable(self.output_dir / "latents.csv", resume=same)
+        self.features = GrowingTable(self.output_dir / "features.csv", resume=same)
+        self.scans: dict[str, Scan] = {}
+        self.found = FoundScans(())
+
+    def pending(self, found: FoundScans) -> list[dict[str, Any]]:
+        """Items for the scans that are not done, and a line that says how many are."""
+        self.found = found
+        self.scans = {scan.subject.subject: scan for scan in found.scans}
+        left = [scan for scan in found.scans if self.overwrite or not self.is_done(scan)]
+        if self.replaced:
+            print(f"{self.output_dir}: holds results of other weights or settings, which this run replaces")
+        done = len(found.scans) - len(left)
+        print(f"{self.output_dir}: {done} scans done before, {len(left)} to do", flush=True)
+        if not left:
+            print("nothing to do; pass --overwrite true to do it again", flush=True)
+        return [scan.item() for scan in left]
+
+    def begin(self) -> None:
+        """Say in run.json whose results these are, before the first of them is there.
+
+        Tables that are not continued go first: after an interruption their rows would pass for results of this run.
+        """
+        for table in (self.latents, self.features):
+            if not table.rows:
+                table.file.unlink(missing_ok=True)
+        self.write()
+
+    def is_done(self, scan: Scan) -> bool:
+        """Whether everything asked for is there and belongs to this very scan."""
+        name = scan.subject.subject
+        rows = name in self.latents and name in self.features
+        files = all(file.is_file() for file in self.volume_files(name).values())
+        return rows and files and self.subjects.get(name, {}).get("source") == dict(scan.source)
+
+    def volume_files(self, subject: str) -> dict[str, Path]:
+        """Output key -> file, for what this run writes in the scan's grid."""
+        wanted = VOLUMES if self.save_reconstruction else {"pred": VOLUMES["pred"]}
+        return {key: self.output_dir / subject / f"{subject}_{name}.nii.gz" for key, name in wanted.items()}
+
+    def complete(self, subject: str, latents: Mapping[str, float], features: Mapping[str, float]) -> None:
+        """Enter one scan, whose files are complete, in the tables and then in run.json."""
+        scan = self.scans[subject]
+        who = {"patient": scan.subject.patient, "visit": scan.subject.visit, "date": scan.subject.date or ""}
+        self.latents.put(subject, {**who, **latents})
+        self.features.put(subject, {**who, **features})
+        files = [file.relative_to(self.output_dir).as_posix() for file in self.volume_files(subject).values()]
+        for name in VOLUMES.values():
+            # A volume that an earlier run wrote and this one doesn't would belong to other weights or another scan.
+            stale = Path(subject) / f"{subject}_{name}.nii.gz"
+            if stale.as_posix() not in files:
+                (self.output_dir / stale).unlink(missing_ok=True)
+        self.subjects[subject] = {"source": dict(scan.source), "files": files}
+        self.write()
+
+    def write(self) -> None:
+        """Write run.json."""
+        content = {
+            **self.made_by,
+            "monai_version": monai.__version__,
+            "torch_version": torch.__version__,
+            "subjects": dict(sorted(self.subjects.items())),
+            "skipped": [entry.to_dict() for entry in self.found.skipped],
+            "warnings": [problem.to_dict() for problem in self.found.warnings],
+        }
+        write_json_atomically(self.output_dir / "run.json", content)
+
+    def _read(self) -> dict[str, Any]:
+        """What an earlier run left; empty where there is none, or where it is to be overwritten and cannot be read."""
+        file = self.output_dir / "run.json"
+        if not file.is_file():
+            return {}
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            if isinstance(content, dict) and content.get("schema") == SCHEMA and isinstance(content["subjects"], dict):
+                return content
+            found = f"schema {content.get('schema') if isinstance(content, dict) else type(content).__name__!r}"
+        except (KeyError, ValueError) as error:
+            found = f"{type(error).__name__}: {error}"
+        if self.overwrite:
+            return {}
+        raise ValueError(
+            f"{file}: expected a run of schema {SCHEMA!r}, found {found}; pass --overwrite true or another --output_dir"
+        )
+
+
+def identity(record: Mapping[str, Any]) -> str:
+    """What results depend on, as text: what the weights and normalizer hold, wherever they lie, and settings."""
+    hashes = [record.get(name, {}).get("sha256") for name in ("checkpoint", "normalizer")]
+    rest = [record.get(name) for name in ("schema", "package_version", "settings")]
+    return json.dumps([*hashes, *rest], sort_keys=True)

@@ -1,0 +1,103 @@
+"""One batch of network outputs -> one result per subject."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from semivae_bundle.data.subjects import MODALITIES
+from semivae_bundle.evaluation.image_quality import image_quality
+from semivae_bundle.evaluation.overlap import (
+    Labels,
+    counted_volume_per_region,
+    dice_per_region,
+    label_map,
+    volume_per_region,
+    with_background,
+)
+from semivae_bundle.evaluation.results import ShownSubject, SubjectResult
+from semivae_bundle.features.schema import REGION_LABELS
+
+
+def measure_batch(
+    subjects: Sequence[str],
+    output: Mapping[str, Tensor],
+    target: Mapping[str, Tensor],
+    template: NDArray[np.float32],
+    voxel_mm3: float,
+) -> Iterator[tuple[SubjectResult, ShownSubject]]:
+    """Results and volumes of each subject, one at a time, so that a caller who drops the volumes never holds many.
+
+    `output` of SemiVAE, `target` of PrepareSemiVAEBatch, `template` (4, D, H, W) the image decoded from the zero code.
+    """
+    for i, subject in enumerate(subjects):
+        shown = _volumes(subject, i, output, target)
+        yield (
+            SubjectResult(
+                subject=subject,
+                labelled=shown.measured is not None,
+                mean=_array(output["mean"][i]).astype(np.float64),
+                log_var=_array(output["log_var"][i]).astype(np.float64),
+                predicted=_array(output["features"][i]).astype(np.float64),
+                target=_array(target["features"][i]).astype(np.float64),
+                present=_array(target["present"][i]) > 0,
+                scores=_image_scores(shown, template)
+                | _overlap_scores(shown)
+                | _volume_scores(i, shown, target, voxel_mm3),
+            ),
+            shown,
+        )
+
+
+def _array(value: Tensor) -> NDArray[np.float32]:
+    return np.asarray(value.detach().float().cpu().numpy())
+
+
+def _volumes(subject: str, i: int, output: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> ShownSubject:
+    measured: Labels | None = None
+    if bool(target["labelled"][i]):
+        measured = label_map(with_background(_array(target["regions"][i])))
+    return ShownSubject(
+        subject=subject,
+        image=_array(target["image"][i]),
+        reconstruction=_array(output["reconstruction"][i]),
+        brain=_array(target["brain"][i])[0] > 0.5,
+        decoded=label_map(_array(output["tumour_logits"][i])),
+        measured=measured,
+    )
+
+
+def _image_scores(shown: ShownSubject, template: NDArray[np.float32]) -> dict[str, float]:
+    """`<modality>_<figure>` for each modality."""
+    tumour = np.zeros_like(shown.brain) if shown.measured is None else shown.measured > 0
+    scores: dict[str, float] = {}
+    for channel, modality in enumerate(MODALITIES):
+        figures = image_quality(
+            shown.reconstruction[channel], shown.image[channel], template[channel], shown.brain, tumour
+        )
+        scores |= {f"{modality}_{name}": value for name, value in figures.items()}
+    return scores
+
+
+def _overlap_scores(shown: ShownSubject) -> dict[str, float]:
+    """`dice_<region>`; NaN for an unlabelled subject."""
+    target = np.zeros_like(shown.decoded) if shown.measured is None else shown.measured
+    return {f"dice_{region}": value for region, value in dice_per_region(shown.decoded, target).items()}
+
+
+def _volume_scores(i: int, shown: ShownSubject, target: Mapping[str, Tensor], voxel_mm3: float) -> dict[str, float]:
+    """decoded_vol_<region>_mm3 of the decoded labels, mask_vol_<region>_mm3 of the mask's fractions on the same grid.
+
+    The decoded volume is counted, because a map of labels is what a user gets. Summed probabilities look finer, but a
+    hundredth in each of the many voxels outside adds up to more than a tumour.
+    """
+    decoded = counted_volume_per_region(shown.decoded, voxel_mm3)
+    measured = dict.fromkeys(REGION_LABELS, float("nan"))
+    if shown.measured is not None:
+        measured = volume_per_region(with_background(_array(target["regions"][i])), voxel_mm3)
+    return {f"decoded_vol_{region}_mm3": value for region, value in decoded.items()} | {
+        f"mask_vol_{region}_mm3": value for region, value in measured.items()
+    }

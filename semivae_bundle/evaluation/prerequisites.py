@@ -1,0 +1,49 @@
+"""What must be there before an evaluation starts; each failure says what to do.
+
+The `..._or_exit` forms are for the run lists of configs: MONAI wraps every exception of a config in three others, which
+buries its message; leaving with SystemExit prints that one line and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+def require_checkpoint(checkpoint: str | Path) -> Path:
+    """The file, or a FileNotFoundError with the remedy. Asked first, before any subject is read."""
+    path = Path(checkpoint)
+    if not path.is_file():
+        beside = sorted(file.name for file in path.parent.glob("*.pt")) if path.parent.is_dir() else []
+        found = f"; beside it: {beside}" if beside else ""
+        raise FileNotFoundError(f"{path}: no checkpoint{found}; run training first or pass --checkpoint FILE")
+    return path
+
+
+def require_subjects(splits: Mapping[str, Sequence[str]], split: str) -> int:
+    """Number of subjects in `split`; a ValueError where there is no such split or nobody in it."""
+    if split not in splits:
+        raise ValueError(f"evaluate_split: expected one of {list(splits)}, found {split!r}")
+    if not splits[split]:
+        sizes = {name: len(subjects) for name, subjects in splits.items()}
+        raise ValueError(
+            f"evaluate_split {split!r}: no subject in it (sizes: {sizes}); pass --evaluate_split with one of the "
+            "others, or index a cohort with more patients"
+        )
+    return len(splits[split])
+
+
+def checkpoint_or_exit(checkpoint: str | Path) -> Path:
+    """`require_checkpoint`, ending the command with its message."""
+    try:
+        return require_checkpoint(checkpoint)
+    except FileNotFoundError as error:
+        raise SystemExit(f"evaluating: {error}") from None
+
+
+def subjects_or_exit(splits: Mapping[str, Sequence[str]], split: str) -> int:
+    """`require_subjects`, ending the command with its message."""
+    try:
+        return require_subjects(splits, split)
+    except ValueError as error:
+        raise SystemExit(f"evaluating: {error}") from None

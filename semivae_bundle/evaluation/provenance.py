@@ -1,0 +1,41 @@
+"""Which code, weights, subjects and settings made a result."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import monai
+import torch
+
+from semivae_bundle import __version__
+from semivae_bundle.data.splits import split_hash
+
+
+def checkpoint_record(checkpoint: Path) -> dict[str, str | None]:
+    """Name and SHA-256 of a checkpoint (as `sha256sum` prints it); None for the hash where there is no file, as in
+    federated learning, where the weights come from the server.
+    """
+    digest = None
+    if checkpoint.is_file():
+        with checkpoint.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return {"file": f"{checkpoint.parent.name}/{checkpoint.name}", "sha256": digest}
+
+
+def provenance_record(
+    checkpoint: str | Path, split: str, splits: Mapping[str, Sequence[str]], settings: Mapping[str, Any], seed: int
+) -> dict[str, Any]:
+    """What one needs to repeat an evaluation. Holds no path of the machine, so that it can be shared."""
+    return {
+        "package_version": __version__,
+        "monai_version": monai.__version__,
+        "torch_version": torch.__version__,
+        "checkpoint": checkpoint_record(Path(checkpoint)),
+        "split": split,
+        "split_sha256": split_hash(splits),
+        "seed": seed,
+        "settings": dict(settings),
+    }

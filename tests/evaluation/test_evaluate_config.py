@@ -1,0 +1,105 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from monai.bundle import ConfigParser
+from monai.fl.client.monai_algo import disable_ckpt_loaders
+
+ROOT = Path(__file__).parents[2]
+TRAIN, EVALUATE = ROOT / "configs" / "train.json", ROOT / "configs" / "evaluate.json"
+# Ids that evaluate.json adds; all its others must override something that train.json has.
+NEW_IDS = {
+    "_desc_",
+    "evaluate_split",
+    "checkpoint",
+    "shown_subjects",
+    "intervals",
+    "provenance",
+    "validate#handlers",
+    "validate#evaluator#val_handlers",
+    "evaluating",
+}
+TINY = {
+    "roi_size": [32, 32, 32],
+    "targets": {"vol": ["vol_total"], "loc": ["loc_x_total"], "shape": ["sphericity_total"]},
+    "residualise": {},
+    "residualise_degree": 1,
+    "split_fractions": {"train": 0.7, "validation": 0.15, "test": 0.15},
+    "network_def#encoder#base_filters": 8,
+    "network_def#encoder#blocks": [1, 1],
+    "network_def#encoder#pool_size": 2,
+    "network_def#encoder#pool_channels": 4,
+    "network_def#decoder#channels": [16, 8],
+    "device": "$torch.device('cpu')",
+    "amp": False,
+    "workers": 1,
+    "progress": False,
+    "intervals#resamples": 20,
+    "intervals#permutations": 5,
+    "shown_subjects": 1,
+}
+
+
+def a_parser(dataset_dir: Path, output_dir: Path) -> ConfigParser:
+    parser = ConfigParser()
+    parser.read_config([str(TRAIN), str(EVALUATE)])
+    parser.update({"bundle_root": str(ROOT), "dataset_dir": str(dataset_dir), "output_dir": str(output_dir), **TINY})
+    return parser
+
+
+def run(parser: ConfigParser, run_id: str) -> None:
+    """As MONAI runs an id: one entry of the list after the other."""
+    for i in range(len(parser[run_id])):
+        parser.get_parsed_content(f"{run_id}#{i}")
+
+
+def test_every_override_meets_something_in_the_training_config() -> None:
+    train = ConfigParser(ConfigParser.load_config_file(str(TRAIN)))
+    overlay: dict[str, Any] = json.loads(EVALUATE.read_text())
+    assert set(overlay) - NEW_IDS == {"validate#dataset#data#split", "run"}
+    assert all(key in train for key in set(overlay) - NEW_IDS)
+
+
+def test_a_missing_checkpoint_is_told_before_any_scan_is_read(tmp_path: Path) -> None:
+    parser = a_parser(tmp_path / "no_data", tmp_path)
+    with pytest.raises(
+        SystemExit, match=r"evaluating: .*model.pt: no checkpoint; run training first or pass --checkpoint FILE"
+    ):
+        run(parser, "evaluating")
+
+
+def test_an_unknown_split_is_told_by_name(phantom_dir: Path, tmp_path: Path) -> None:
+    parser = a_parser(phantom_dir, tmp_path)
+    parser["evaluate_split"] = "tset"
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "model.pt").touch()
+    with pytest.raises(SystemExit, match=r"evaluate_split: expected one of .*'test'.*, found 'tset'"):
+        run(parser, "evaluating")
+
+
+def test_federated_clients_can_switch_off_the_loading_of_a_checkpoint(tmp_path: Path) -> None:
+    parser = a_parser(tmp_path, tmp_path)
+    disable_ckpt_loaders(parser)
+    disabled = [handler["_target_"] for handler in parser["validate#handlers"] if handler.get("_disabled_") is True]
+    assert disabled == ["monai.handlers.CheckpointLoader"]
+
+
+def test_the_config_evaluates_a_checkpoint_end_to_end(phantom_dir: Path, tmp_path: Path) -> None:
+    parser = a_parser(phantom_dir, tmp_path)
+    parser["evaluate_split"] = "train"
+    (tmp_path / "checkpoints").mkdir()
+    torch.manual_seed(0)
+    network = parser.get_parsed_content("network_def")
+    torch.save(network.state_dict(), tmp_path / "checkpoints" / "model.pt")
+    run(parser, "evaluating")
+    metrics = json.loads((tmp_path / "evaluation" / "metrics.json").read_text())
+    splits = json.loads((tmp_path / "splits.json").read_text())["splits"]
+    assert metrics["subjects"]["evaluated"] == len(splits["train"]) > 3
+    assert metrics["provenance"]["split"] == "train"
+    assert metrics["provenance"]["settings"]["roi_size"] == [32, 32, 32]
+    assert len(metrics["provenance"]["checkpoint"]["sha256"]) == 64
+    assert metrics["image"]["t1c"]["ssim_brain"]["value"] is not None
+    names = {file.name for file in (tmp_path / "evaluation").iterdir()}
+    assert {"metrics.json", "predictions.csv", "predicted_against_measured.png", "latent_correlation.png"} <= names

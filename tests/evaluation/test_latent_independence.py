@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from semivae_bundle.evaluation.latent_independence import chance_correlation, correlation_matrix, kl_per_partition
+from semivae_bundle.training.latent_metrics import max_correlation
+
+PARTITION = {"vol": 1, "loc": 1, "shape": 4}
+
+
+def test_chance_level_of_two_independent_normals_is_1_96_over_root_n() -> None:
+    means = np.random.default_rng(0).normal(size=(400, 6))
+    found = chance_correlation(means, PARTITION, permutations=2000, seed=0)
+    assert found["vol", "loc"] == pytest.approx(1.96 / np.sqrt(400), rel=0.08)
+
+
+def test_more_pairs_reach_more_by_chance() -> None:
+    means = np.random.default_rng(0).normal(size=(100, 6))
+    found = chance_correlation(means, PARTITION, permutations=500, seed=0)
+    assert found["vol", "shape"] > found["vol", "loc"]
+
+
+def test_copied_dimensions_exceed_chance_by_far() -> None:
+    means = np.random.default_rng(0).normal(size=(100, 6))
+    means[:, 1] = means[:, 0]
+    chance = chance_correlation(means, PARTITION, permutations=200, seed=0)
+    assert max_correlation(means, PARTITION)["vol", "loc"] == pytest.approx(1)
+    assert chance["vol", "loc"] < 0.3
+
+
+def test_the_chance_level_is_repeatable() -> None:
+    means = np.random.default_rng(0).normal(size=(30, 6))
+    first, second = (chance_correlation(means, PARTITION, permutations=20, seed=1) for _ in range(2))
+    assert first == second
+
+
+def test_two_subjects_have_no_chance_level() -> None:
+    found = chance_correlation(np.random.default_rng(0).normal(size=(2, 6)), PARTITION, permutations=5, seed=0)
+    assert np.isnan(list(found.values())).all()
+
+
+def test_correlation_matrix_has_ones_for_itself_and_zeros_for_a_constant() -> None:
+    means = np.random.default_rng(0).normal(size=(50, 3))
+    means[:, 2] = 4.0
+    found = correlation_matrix(means)
+    np.testing.assert_allclose(np.diag(found), [1, 1, 0], atol=1e-9)
+    assert found[0, 1] == pytest.approx(np.corrcoef(means[:, 0], means[:, 1])[0, 1])
+
+
+def test_kl_of_the_prior_is_zero_and_of_a_shifted_posterior_half_its_square() -> None:
+    means, log_vars = np.zeros((5, 6)), np.zeros((5, 6))
+    means[:, 2:] = 2.0
+    assert kl_per_partition(means, log_vars, PARTITION) == pytest.approx({"vol": 0, "loc": 0, "shape": 4 * 2.0})
