@@ -23,10 +23,11 @@ PASSED_ON = ("subject", "features", "present")
 class CachedSubjects(Dataset):
     """Items -> dict of tensors for one training step.
 
-    `data`: items as made by `semivae_bundle.training.datalist`. `preprocessing` runs once per subject; its result lies under
-    `cache_dir` as one .npz of half-precision arrays, named by the hash of the subject's files and of the transform's parameters,
-    so runs with other grids never meet and an edited file is read anew. `augmentation` runs at every access.
-    Returns image (4, ...), regions (3, ...), brain (1, ...) float32; features, present (F,); labelled (); subject.
+    `data`: items as made by `semivae_bundle.training.datalist`. `preprocessing` runs once per subject; its result
+    lies under `cache_dir` as one .npz of half-precision arrays, named by the hash of the subject's files and of the
+    transform's parameters, so runs with other grids never meet and an edited file is read anew. `augmentation` runs
+    at every access. Returns image (4, ...), regions (3, ...), brain (1, ...) float32; features, present (F,);
+    labelled (); subject.
     """
 
     def __init__(
@@ -71,7 +72,9 @@ def cache_key(item: Mapping[str, Any], preprocessing: Preprocessing) -> str:
     label_map = {str(raw): mapped for raw, mapped in (item.get("label_map") or {}).items()}
     reading = {"channels": item.get("channels"), "orientation": item.get("orientation"), "label_map": label_map}
     text = json.dumps(
-        {"content": sha256_of_files(files), **reading, "transform": preprocessing.parameters()}, sort_keys=True, default=list
+        {"content": sha256_of_files(files), **reading, "transform": preprocessing.parameters()},
+        sort_keys=True,
+        default=list,
     )
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -51,7 +51,8 @@ def resample_centred(
 
 
 class FieldOfView(InvertibleTransform):
-    """A cube of `fov_mm` about the centre of the image's own grid, as `roi_size` voxels: (C, D, H, W) -> (C, *roi_size).
+    """A cube of `fov_mm` about the centre of the image's own grid, as `roi_size` voxels: (C, D, H, W) -> (C,
+    *roi_size).
 
     The field of view is physical: a 240 mm cube holds any adult brain whatever the voxel size. The inverse interpolates
     linearly back to the input grid, so an output lies on the user's image voxel by voxel; beyond the cube it is 0.

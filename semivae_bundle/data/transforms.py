@@ -18,9 +18,9 @@ from monai.transforms import (
     Orientationd,
     RandAdjustContrastd,
     RandBiasFieldd,
-    Randomizable,
     RandGaussianNoised,
     RandGaussianSmoothd,
+    Randomizable,
     RandScaleIntensityd,
 )
 
@@ -117,7 +117,9 @@ class BackgroundToZerod(MapTransform):
 
 
 def image_transforms(keys: Sequence[str], roi_size: Sequence[int], fov_mm: Sequence[float]) -> list[MapTransform]:
-    """Files -> (4, *roi_size): RAS, field of view, z-score over the brain per channel. Training and inference share it."""
+    """Files -> (4, *roi_size): RAS, field of view, z-score over the brain per channel. Training and inference share
+    it.
+    """
     return [
         LoadImaged(keys=keys, image_only=True, dtype=np.float32),
         EnsureChannelFirstd(keys=keys),
@@ -154,12 +156,18 @@ class Preprocessing:
 def intensity_augmentation(
     keys: Sequence[str], probability: float, noise_std: float, bias: float, gamma: Sequence[float], scale: float
 ) -> Compose:
-    """Scanner-like changes of a z-scored image: contrast curve, bias field, gain, blur and noise, each with `probability`."""
-    return Compose([
-        RandAdjustContrastd(keys=keys, prob=probability, gamma=tuple(gamma)),
-        RandBiasFieldd(keys=keys, prob=probability, degree=2, coeff_range=(0.0, bias)),
-        RandScaleIntensityd(keys=keys, prob=probability, factors=scale, channel_wise=True),
-        RandGaussianSmoothd(keys=keys, prob=probability / 2, sigma_x=(0.3, 0.8), sigma_y=(0.3, 0.8), sigma_z=(0.3, 0.8)),
-        RandGaussianNoised(keys=keys, prob=probability, std=noise_std),
-        BackgroundToZerod(keys=keys, brain_key="brain"),
-    ])
+    """Scanner-like changes of a z-scored image: contrast curve, bias field, gain, blur and noise, each with
+    `probability`.
+    """
+    return Compose(
+        [
+            RandAdjustContrastd(keys=keys, prob=probability, gamma=tuple(gamma)),
+            RandBiasFieldd(keys=keys, prob=probability, degree=2, coeff_range=(0.0, bias)),
+            RandScaleIntensityd(keys=keys, prob=probability, factors=scale, channel_wise=True),
+            RandGaussianSmoothd(
+                keys=keys, prob=probability / 2, sigma_x=(0.3, 0.8), sigma_y=(0.3, 0.8), sigma_z=(0.3, 0.8)
+            ),
+            RandGaussianNoised(keys=keys, prob=probability, std=noise_std),
+            BackgroundToZerod(keys=keys, brain_key="brain"),
+        ]
+    )

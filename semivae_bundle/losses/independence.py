@@ -21,10 +21,10 @@ def cross_partition_mask(partition: Mapping[str, int]) -> Tensor:
 def cross_partition_correlation(means: Tensor, mask: Tensor, *, epsilon: float = 1e-2) -> Tensor:
     r"""Pairwise Gaussian mutual information between dimensions of different partitions, in nats, to first order.
 
-    $\frac12 \sum_{i<j} m_{ij} (r_{ij}^2 - \frac{1}{n-1})$ for `means` (n, L), `mask` (L, L) -> (). For two Gaussians the
-    information is $-\frac12 \ln(1 - r^2) \approx r^2/2$. Independent dimensions give $E[r^2] = 1/(n-1)$, which is
-    subtracted, so the expectation is 0 at independence for any n (it may be slightly negative). `epsilon` is added to the variances:
-    a dimension that hardly moves has no correlation worth a gradient.
+    $\frac12 \sum_{i<j} m_{ij} (r_{ij}^2 - \frac{1}{n-1})$ for `means` (n, L), `mask` (L, L) -> (). For two Gaussians
+    the information is $-\frac12 \ln(1 - r^2) \approx r^2/2$. Independent dimensions give $E[r^2] = 1/(n-1)$, which is
+    subtracted, so the expectation is 0 at independence for any n (it may be slightly negative). `epsilon` is added
+    to the variances: a dimension that hardly moves has no correlation worth a gradient.
     """
     n = means.shape[0]
     if n < 3:

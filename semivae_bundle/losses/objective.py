@@ -23,8 +23,8 @@ class SemiVAELoss(nn.Module):
     reconstruction   Gaussian NLL of the image at the optimal noise scale, `observations` per scan
     kl_<partition>   KL with the partition's free bits (`free_bits`, nats per dimension)
     semantic_<p>     Gaussian NLL of the present features of partition p at noise `semantic_sigma`
-    tumour_ce, tumour_dice   the decoded tumour map of labelled subjects; times `observations`, as voxels repeat each other
-    tumour_seen_ce, _dice    the same for the encoder's coarse segmentation
+    tumour_ce, tumour_dice   the decoded tumour map of labelled subjects; times `observations`, as voxels repeat each
+    other tumour_seen_ce, _dice    the same for the encoder's coarse segmentation
     independence     pairwise Gaussian information between partitions, from the batch and a queue of past means
 
     `weights` has one number for each of reconstruction, kl, semantic, tumour, independence; `scale` multiplies them and
@@ -73,7 +73,8 @@ class SemiVAELoss(nn.Module):
     def weight_of(self, term: str) -> float:
         """The weight of a term now: the configured weight of its family times the schedule's scale."""
         family = term.split("_")[0]
-        return self.weights[family] * self.scale[family] * self.scale.get(term, 1.0)
+        own = 1.0 if term == family else self.scale.get(term, 1.0)
+        return self.weights[family] * self.scale[family] * own
 
     def reconstruction_terms(self, output: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Tumour-weighted Gaussian NLL of the image."""
@@ -103,10 +104,10 @@ class SemiVAELoss(nn.Module):
 
     def tumour_terms(self, output: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Cross-entropy and Dice of the decoded tumour map, and of the one that the encoder sees."""
-        ce, dice = tumour_map_loss(output["tumour_logits"], target["regions"], target["labelled"])
+        ce, dice = tumour_map_loss(output["tumour_logits"], target["regions"], target["brain"], target["labelled"])
         factor = target["regions"].shape[2] // output["coarse_logits"].shape[2]
-        coarse = avg_pool3d(target["regions"].float(), factor)
-        seen_ce, seen_dice = tumour_map_loss(output["coarse_logits"], coarse, target["labelled"])
+        regions, brain = (avg_pool3d(target[name].float(), factor) for name in ("regions", "brain"))
+        seen_ce, seen_dice = tumour_map_loss(output["coarse_logits"], regions, brain, target["labelled"])
         return {
             "tumour_ce": self.observations * ce,
             "tumour_dice": self.observations * dice,

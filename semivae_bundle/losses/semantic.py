@@ -11,8 +11,9 @@ def masked_gaussian_nll(prediction: Tensor, target: Tensor, present: Tensor, *, 
     r"""Negative Gaussian log-likelihood of the present features in nats, averaged over the labelled subjects.
 
     $\sum_f m_f [(y_f - \hat y_f)^2 / (2 \sigma^2) + \ln(\sigma\sqrt{2\pi})]$ with `prediction`, `target`, `present`
-    (B, F) -> (). `sigma` is the stated noise of a feature in normalised units (its standard deviation is 1). A feature that is
-    absent or unlabelled (present 0) adds nothing, whatever its target holds. 0 when nothing is labelled.
+    (B, F) -> (). `sigma` is the stated noise of a feature in normalised units (its standard deviation is 1). A
+    feature that is absent or unlabelled (present 0) adds nothing, whatever its target holds. 0 when nothing is
+    labelled.
     """
     present = present.float()
     # `where`, not a product: a sentinel or NaN target must not reach the gradient.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -34,8 +35,8 @@ class SpatialBroadcastDecoder(nn.Module):
     """Spatial broadcast decoder (arXiv:1901.07017) on a coarse grid, with sub-pixel upsampling: (B, L) -> two maps.
 
     The code is laid over every cell of a grid of side roi / 2**len(channels) together with the cell's coordinates
-    (as sines and cosines of `frequencies` octaves, arXiv:2006.10739), then refined at each level. Two outputs: the image,
-    linear because z-scored intensities have no bounds, and tumour logits (background, NCR, ED, ET).
+    (as sines and cosines of `frequencies` octaves, arXiv:2006.10739), then refined at each level. Two outputs: the
+    image, linear because z-scored intensities have no bounds, and tumour logits (background, NCR, ED, ET).
     """
 
     def __init__(
@@ -63,9 +64,7 @@ class SpatialBroadcastDecoder(nn.Module):
         self.code = nn.Linear(latent_size, width)
         self.mix = nn.Sequential(nn.SiLU(), nn.Conv3d(width, width, 1), nn.SiLU())
         self.blocks = nn.ModuleList(ModulatedBlock(c, latent_size, norm_groups) for c in channels)
-        self.upsamples = nn.ModuleList(
-            SubpixelUpsample(a, b) for a, b in zip(channels[:-1], channels[1:], strict=True)
-        )
+        self.upsamples = nn.ModuleList(SubpixelUpsample(a, b) for a, b in pairwise(channels))
         # One overlapping transposed convolution to full size costs a fifth of a block at full size.
         self.output = nn.ConvTranspose3d(channels[-1], image_channels + tumour_classes, 4, stride=2, padding=1)
 

@@ -40,7 +40,7 @@ class ResNetEncoder(nn.Module):
         if min(in_channels, base_filters, hidden_size) < 1 or not blocks or min(blocks) < 1:
             raise ValueError(
                 "encoder: in_channels, base_filters, hidden_size and every entry of blocks must be >= 1, found "
-                f"in_channels={in_channels}, base_filters={base_filters}, hidden_size={hidden_size}, blocks={list(blocks)}"
+                f"{in_channels=}, {base_filters=}, {hidden_size=}, blocks={list(blocks)}"
             )
         factor = 2 ** len(blocks)
         check_roi(tuple(roi_size), factor)
@@ -78,7 +78,8 @@ class ResNetEncoder(nn.Module):
         logits = scores[-1]
         for finer in scores[:-1][::-1]:
             logits = finer + interpolate(logits, scale_factor=2.0, mode="trilinear", align_corners=False)
-        moments = self.moments(logits)
+        # Detached: early on, the feature regression's large and aimless gradient would unlearn the segmentation.
+        moments = self.moments(logits.detach())
         counts = torch.cat(averages, dim=1)
         read = torch.cat([counts, self.where(x), moments.to(x.dtype)], dim=1)
         # The moments also pass by themselves: a linear read-out of them is already a good volume and place.

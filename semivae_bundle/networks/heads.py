@@ -14,7 +14,8 @@ def _check(partition: Mapping[str, int], features: Mapping[str, int]) -> None:
     unknown = [name for name in features if name not in partition]
     if unknown or not features or min(features.values()) < 1:
         raise ValueError(
-            f"heads: expected a positive number of features for partitions among {list(partition)}, found {dict(features)}"
+            f"heads: expected a positive number of features for partitions among {list(partition)}, "
+            f"found {dict(features)}"
         )
 
 

@@ -27,9 +27,10 @@ def log_total_variation(maps: Tensor) -> Tensor:
 class MomentPooling(nn.Module):
     """Tumour logits -> moments of NCR, ED, ET and the whole tumour: (B, 4, D, H, W) -> (B, 4 * MOMENTS).
 
-    Average pooling has to learn a logarithm, an arg-max and a covariance before it can say how large, where and how long a tumour
-    is; these are their closed forms, differentiable. Coordinates run over [-1, 1] per axis. Centroid and covariance weigh a
-    voxel by its squared probability: a faint haze over the brain outweighs a small tumour otherwise.
+    Average pooling has to learn a logarithm, an arg-max and a covariance before it can say how large, where and how
+    long a tumour is; these are their closed forms, differentiable. Coordinates run over [-1, 1] per axis. Centroid
+    and covariance weigh a voxel by its squared probability: a faint haze over the brain outweighs a small tumour
+    otherwise.
     """
 
     def __init__(self, size: tuple[int, int, int]) -> None:

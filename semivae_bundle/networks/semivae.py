@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from semivae_bundle.networks.partition import check_partition
 
-
 MAX_LOG_VAR = 6.0
 """Far above the prior's 0: only a diverging run gets here, and it must not overflow the exponential."""
 
@@ -17,10 +16,10 @@ MAX_LOG_VAR = 6.0
 class SemiVAE(nn.Module):
     """Encoder, Gaussian posterior, semantic heads and decoder (arXiv:1312.6114) put together.
 
-    `encoder`: (B, C, D, H, W) -> features (B, encoder.feature_size), coarse tumour logits (see ResNetEncoder). `heads`: (B, L) -> (B, F) features in normalised units,
-    read from the *mean*, because that is what a growth model is given. `decoder`: (B, L) -> image, tumour logits.
-    `min_log_var` bounds the posterior's log-variance from below, so that no dimension can buy unlimited precision.
-    `dropout` acts on the encoder's features.
+    `encoder`: (B, C, D, H, W) -> features (B, encoder.feature_size), coarse tumour logits (see ResNetEncoder).
+    `heads`: (B, L) -> (B, F) features in normalised units, read from the *mean*, because that is what a growth model
+    is given. `decoder`: (B, L) -> image, tumour logits. `min_log_var` bounds the posterior's log-variance from
+    below, so that no dimension can buy unlimited precision. `dropout` acts on the encoder's features.
     """
 
     def __init__(
@@ -36,6 +35,7 @@ class SemiVAE(nn.Module):
         super().__init__()
         check_partition(partition, latent_size)
         self.min_log_var = float(min_log_var)
+        self.max_log_var = MAX_LOG_VAR  # TorchScript sees attributes, not module constants
         self.encoder = encoder
         self.dropout = nn.Dropout(dropout)
         self.to_mean = nn.Linear(int(encoder.feature_size), latent_size)  # type: ignore[arg-type]
@@ -50,7 +50,8 @@ class SemiVAE(nn.Module):
         """(B, C, D, H, W) -> posterior mean (B, L), log-variance (B, L) >= min_log_var, coarse tumour logits."""
         features, coarse_logits = self.encoder(image)
         features = self.dropout(features)
-        return self.to_mean(features), self.to_log_var(features).clamp(self.min_log_var, MAX_LOG_VAR), coarse_logits
+        log_var = self.to_log_var(features).clamp(self.min_log_var, self.max_log_var)
+        return self.to_mean(features), log_var, coarse_logits
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """(B, C, D, H, W) -> mean, log_var, latent (B, L); features (B, F); reconstruction (B, C, ...); tumour_logits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ logger = logging.getLogger(__name__)
 class Checkpoints:
     """After every epoch writes `last.pt` (everything to resume); when `key` is the best so far, also `model.pt`.
 
-    `model.pt` is the bare state_dict of `best_network`, as the Model Zoo wants it. `objects`: name -> anything with state_dict, such as
-    network, optimiser, learning-rate schedule and objective (its queue). With `resume`, a run whose folder holds a
-    `last.pt` goes on from there. Weights-only files: nothing in them is executed on loading.
+    `model.pt` is the bare state_dict of `best_network`, as the Model Zoo wants it. `objects`: name -> anything with
+    state_dict, such as network, optimiser, learning-rate schedule and objective (its queue). With `resume`, a run
+    whose folder holds a `last.pt` goes on from there. Weights-only files: nothing in them is executed on loading.
     Put it after the validation handler and before any handler that logs.
     """
 
@@ -59,9 +60,13 @@ class Checkpoints:
         """Write the last state, and the best network."""
         self.folder.mkdir(parents=True, exist_ok=True)
         score = float(engine.state.metrics.get(self.key, float("nan")))
-        if score > self.best:
-            self.best = score
-            weights = {name: value.detach().cpu().contiguous() for name, value in self.best_network.state_dict().items()}
+        # Too few labelled scans to score by: the latest network is then the best there is.
+        unscored = math.isnan(score) and self.best == float("-inf")
+        if score > self.best or unscored:
+            self.best = self.best if unscored else score
+            weights = {
+                name: value.detach().cpu().contiguous() for name, value in self.best_network.state_dict().items()
+            }
             with atomic_path(self.folder / "model.pt") as part:
                 torch.save(weights, part)
         state = {name: thing.state_dict() for name, thing in self.objects.items()}

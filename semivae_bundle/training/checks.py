@@ -21,7 +21,9 @@ def training_problems(
     problems = []
     total = sum(partition.values())
     if total != latent_size:
-        problems.append(f"partition: sizes must add up to latent_size {latent_size}, found {total} from {dict(partition)}")
+        problems.append(
+            f"partition: sizes must add up to latent_size {latent_size}, found {total} from {dict(partition)}"
+        )
     if set(free_bits) != set(partition):
         problems.append(f"free_bits: expected one value for each of {list(partition)}, found {list(free_bits)}")
     for name, value in free_bits.items():

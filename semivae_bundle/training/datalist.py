@@ -18,8 +18,9 @@ def make_datalist(
 ) -> list[dict[str, Any]]:
     """One dict per subject of `split`, in the split's order.
 
-    Keys: subject; image (four paths, or one path of a 4-D file with `channels`); label (path) and label_map where labelled;
-    orientation where overridden; features and present (F,) float32, in the normalizer's order, zeros where unlabelled.
+    Keys: subject; image (four paths, or one path of a 4-D file with `channels`); label (path) and label_map where
+    labelled; orientation where overridden; features and present (F,) float32, in the normalizer's order, zeros where
+    unlabelled.
     """
     by_id = {subject.subject: subject for subject in cohort.subjects}
     items = []

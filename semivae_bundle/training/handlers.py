@@ -41,7 +41,9 @@ class ObjectiveScheduler:
 
 
 class EpochSeed:
-    """Seeds every generator from (seed, epoch) when an epoch starts, so a resumed run draws what an unbroken one would."""
+    """Seeds every generator from (seed, epoch) when an epoch starts, so a resumed run draws what an unbroken one
+    would.
+    """
 
     def __init__(self, seed: int, augmentation: Any = None) -> None:
         self.seed = seed
@@ -60,7 +62,9 @@ class EpochSeed:
 
 
 class ClipGradient:
-    """Scales the gradient down to `max_norm`, raises FloatingPointError where it is not finite, and keeps its norm in `engine.state.metrics['train/gradient_norm']`."""
+    """Scales the gradient down to `max_norm`, raises FloatingPointError where it is not finite, and keeps its norm
+    in `engine.state.metrics['train/gradient_norm']`.
+    """
 
     def __init__(self, network: nn.Module, max_norm: float) -> None:
         self.network = network
@@ -98,8 +102,9 @@ class StopOnNonFinite:
         if bad:
             subjects = engine.state.batch.get("subject") if isinstance(engine.state.batch, dict) else None
             raise FloatingPointError(
-                f"training: non-finite loss terms {bad} in epoch {engine.state.epoch}, iteration {engine.state.iteration}, "
-                f"subjects {subjects}; look at these scans, or lower the learning rate; the last checkpoint is good"
+                f"training: non-finite loss terms {bad} in epoch {engine.state.epoch}, iteration "
+                f"{engine.state.iteration}, subjects {subjects}; look at these scans, or lower the learning rate; the "
+                "last checkpoint is good"
             )
 
 

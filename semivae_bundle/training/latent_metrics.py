@@ -12,7 +12,8 @@ ACTIVE_VARIANCE = 0.01
 
 
 def r2_per_feature(prediction: np.ndarray, target: np.ndarray, present: np.ndarray) -> np.ndarray:
-    r"""Coefficient of determination $1 - \sum (y-\hat y)^2 / \sum (y-\bar y)^2$ of each feature over its present subjects.
+    r"""Coefficient of determination $1 - \sum (y-\hat y)^2 / \sum (y-\bar y)^2$ of each feature over its present
+    subjects.
 
     `prediction`, `target`, `present` (n, F) -> (F,), at most 1; NaN where fewer than three subjects have the feature.
     Per feature, never pooled: a constant per feature already scores above 0 when features with other means are pooled.
@@ -38,16 +39,12 @@ def active_units(means: np.ndarray, threshold: float = ACTIVE_VARIANCE) -> np.nd
 def max_correlation(means: np.ndarray, partition: Mapping[str, int]) -> dict[tuple[str, str], float]:
     """Largest |Pearson r| between a dimension of one partition and one of another, per pair of partitions.
 
-    `means` (n, L) -> in [0, 1]. Dimensions that are not active are left out: their correlation is noise. So is part of the
-    rest: the largest of K independent pairs is about sqrt(2 ln K / n) by chance alone, so quote n beside it.
+    `means` (n, L) -> in [0, 1]. Dimensions that are not active are left out: their correlation is noise. So is part
+    of the rest: the largest of K independent pairs is about sqrt(2 ln K / n) by chance alone, so quote n beside it.
     """
     active, slices = active_units(means), partition_slices(partition)
     centred = means - means.mean(axis=0)
     scaled = centred / np.maximum(np.sqrt(np.square(centred).sum(axis=0)), 1e-12)
     correlation = np.abs(scaled.T @ scaled) * np.outer(active, active)
     names = list(slices)
-    return {
-        (a, b): float(correlation[slices[a], slices[b]].max())
-        for i, a in enumerate(names)
-        for b in names[i + 1 :]
-    }
+    return {(a, b): float(correlation[slices[a], slices[b]].max()) for i, a in enumerate(names) for b in names[i + 1 :]}

@@ -109,8 +109,6 @@ def prediction_and_target(output: Any) -> tuple[Any, Any]:
     return output["pred"], output["label"]
 
 
-
-
 def _nanmean(values: np.ndarray) -> float:
     present = values[~np.isnan(values)]
     return float(present.mean()) if present.size else float("nan")

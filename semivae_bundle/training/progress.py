@@ -30,7 +30,12 @@ class Progress:
         """Start where a resumed run starts."""
         total = (engine.state.max_epochs or 0) * len(engine.state.dataloader or ())
         self.bar = tqdm(
-            total=total, initial=engine.state.iteration, desc="train", unit="step", disable=not self.shown, mininterval=1
+            total=total,
+            initial=engine.state.iteration,
+            desc="train",
+            unit="step",
+            disable=not self.shown,
+            mininterval=1,
         )
 
     def step(self, engine: Engine) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from semivae_bundle.evaluation.inference_flags import read_flags
+from semivae_bundle.data.flags import read_flags
 
 
 def test_words_of_the_command_line_mean_what_they_say() -> None:

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Makes .venv in the repository's root and installs the pinned dependencies and this package into it.
+# Does nothing when both are as they should be. PYTHON names the interpreter to use: PYTHON=python3.12 bash scripts/setup.sh
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+python="${PYTHON:-python3}"
+stamp=.venv/semivae-setup
+
+if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+  echo "set-up: expected Python 3.11 or later, found $("$python" --version 2>&1 || echo none) as '$python';" \
+       "name another with PYTHON=python3.11 bash scripts/setup.sh" >&2
+  exit 2
+fi
+
+# What the installation depends on: the pins, the package's own needs, and where the repository lies.
+wanted="$("$python" - <<'PY'
+import hashlib, pathlib
+content = b"".join(pathlib.Path(name).read_bytes() for name in ("constraints.txt", "pyproject.toml"))
+print(hashlib.sha256(content + str(pathlib.Path.cwd()).encode()).hexdigest())
+PY
+)"
+if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
+  echo "set-up: .venv is up to date"
+  exit 0
+fi
+
+start=$SECONDS
+if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+  echo "set-up: making .venv with $("$python" --version)"
+  "$python" -m venv --clear .venv
+fi
+echo "set-up: .venv ready after $((SECONDS - start)) s"
+.venv/bin/python -m pip install -c constraints.txt -e ".[test,dev,cluster]"
+echo "$wanted" > "$stamp"
+echo "set-up: installed after $((SECONDS - start)) s"

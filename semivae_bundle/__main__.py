@@ -1,0 +1,211 @@
+"""The steps of the work as commands: `python -m semivae_bundle phantom|index|precompute|train|evaluate|infer|version`.
+
+Each step but `phantom` and `version` is a run id of the bundle's configs, run as `python -m monai.bundle run` runs it.
+What a command adds: it finds the configs, mixes in recipes, refuses a misspelt option, and says what is wrong in a
+line.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import fire
+
+from semivae_bundle import __version__
+from semivae_bundle.data.flags import read_flags
+
+PACKAGE = Path(__file__).resolve().parent
+# What a person can repair; anything else is a defect of the program and keeps its traceback.
+EXPECTED = (FileNotFoundError, ValueError, FloatingPointError)
+
+
+def phantom(
+    output_dir: str = "data/phantom",
+    n: int = 300,
+    *,
+    size: int = 64,
+    spacing: float = 3.75,
+    seed: int = 0,
+    contrast: str = "mixed",
+    unlabelled: float = 0.0,
+    missing_modality: float = 0.0,
+    visits: int = 1,
+    workers: int = -1,
+    progress: bool = True,
+) -> None:
+    """Make a cohort of phantoms with known tumours, as BraTS 2023 files and factors.csv.
+
+    Args:
+        output_dir: folder to write; what is there complete is kept
+        n: number of patients; may grow later
+        size: voxels per side of the cubic images
+        spacing: mm per voxel; size x spacing must hold a head, 200 mm or more
+        seed: patient i depends on (seed, i) only
+        contrast: standard, random or mixed
+        unlabelled: share of patients without a mask
+        missing_modality: share of patients without one of the four images
+        visits: scans per patient
+        workers: processes, -1 for one per core
+        progress: show a progress bar
+    """
+    from semivae_bundle.data.phantom.cohort import generate_phantoms
+
+    factors = generate_phantoms(
+        str(output_dir),
+        n,
+        size=size,
+        spacing=spacing,
+        seed=seed,
+        contrast=contrast,
+        unlabelled=unlabelled,
+        missing_modality=missing_modality,
+        visits=visits,
+        workers=workers,
+        **read_flags(progress=progress),
+    )
+    print(f"{factors}: written")
+
+
+def index(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
+    """Find and check the subjects of a folder, divide the patients: cohort.json, splits.json."""
+    run_step("index", ["train.json"], recipe, dataset_dir=dataset_dir, output_dir=output_dir, **options)
+
+
+def precompute(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
+    """Measure the masks, fit the normalizer, fill the cache of preprocessed scans."""
+    run_step("precompute", ["train.json"], recipe, dataset_dir=dataset_dir, output_dir=output_dir, **options)
+
+
+def train(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
+    """Train, running the earlier steps where their results are missing; goes on where an earlier run stopped."""
+    run_step("training", ["train.json"], recipe, dataset_dir=dataset_dir, output_dir=output_dir, **options)
+
+
+def evaluate(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
+    """Evaluate the best checkpoint on --evaluate_split (test): metrics.json, predictions.csv, figures."""
+    configs = ["train.json", "evaluate.json"]
+    run_step("evaluating", configs, recipe, dataset_dir=dataset_dir, output_dir=output_dir, **options)
+
+
+def infer(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
+    """Scans without masks -> latents.csv, features.csv and a tumour map each. Give it the recipe of the training."""
+    run_step("evaluating", ["inference.json"], recipe, dataset_dir=dataset_dir, output_dir=output_dir, **options)
+
+
+def version() -> None:
+    """Print the versions that a report should name."""
+    import monai
+    import torch
+
+    print(f"semivae_bundle {__version__}\nmonai {monai.__version__}\ntorch {torch.__version__}")
+
+
+COMMANDS = {
+    "phantom": phantom,
+    "index": index,
+    "precompute": precompute,
+    "train": train,
+    "evaluate": evaluate,
+    "infer": infer,
+    "version": version,
+}
+
+
+def run_step(run_id: str, configs: Sequence[str], recipe: str | Sequence[str], **options: Any) -> None:
+    """Run `run_id` of the bundle's `configs` with recipes laid over them; `options` override ids, None leaves them.
+
+    The recipes come before the second config, so that an evaluation has the last word on what it evaluates.
+    """
+    from monai.bundle import run
+
+    root = bundle_root()
+    recipes = [recipe] if isinstance(recipe, str) else list(recipe)
+    first, *rest = [root / "configs" / name for name in configs]
+    files = [str(file) for file in (first, *(find_recipe(name, root) for name in recipes), *rest)]
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in {"dataset_dir", "output_dir"} & set(given):
+        given[name] = str(given[name])  # A folder called 2021 arrives as a number.
+    if root != Path():
+        given.setdefault("bundle_root", str(root))
+    check_options(given, files)
+    run(run_id=run_id, config_file=files, **given)
+
+
+def bundle_root() -> Path:
+    """The bundle to run: the one in the working directory, else the one that this package belongs to."""
+    for root in (Path(), PACKAGE.parent):
+        if (root / "configs" / "train.json").is_file():
+            return root
+    raise FileNotFoundError(
+        f"configs/train.json: expected it in the working directory or beside {PACKAGE}, found neither; "
+        "run the command in the bundle's folder"
+    )
+
+
+def find_recipe(name: str, root: Path) -> Path:
+    """A recipe by its name, such as `ema`, or by its path."""
+    folder = root / "configs" / "recipes"
+    for file in (folder / f"{name}.yaml", Path(name)):
+        if file.is_file():
+            return file
+    known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
+    raise FileNotFoundError(f"recipe {name!r}: expected a file or one of {known}, found neither")
+
+
+def check_options(options: Mapping[str, Any], files: Sequence[str]) -> None:
+    """Raise for an option that no config knows: MONAI would take it in silence, and do nothing with it."""
+    from monai.bundle import ConfigParser
+
+    parser = ConfigParser(ConfigParser.load_config_files(list(files)))
+    known = [name for name in parser.get() if name not in ("_desc_", "run")]
+    problems = []
+    for name in options:
+        parent = name.replace("::", "#").rpartition("#")[0]
+        # An argument that the config leaves at its default is new there, so below the top only the parent is asked for.
+        if name in parser or (parent and isinstance(parser.get(parent), dict | list)):
+            continue
+        near = get_close_matches(name.partition("#")[0], known, n=3)
+        problems.append(f"--{name}" + (f" (did you mean {', '.join(f'--{one}' for one in near)}?)" if near else ""))
+    if problems:
+        raise ValueError(f"options: expected ids of {', '.join(files)}, found {'; '.join(problems)}")
+
+
+def expected_error(error: BaseException) -> BaseException | None:
+    """The error that this package raised on purpose, at the bottom of what MONAI wrapped around it; None for others."""
+    found = None
+    for link in _chain(error):
+        frames = traceback.extract_tb(link.__traceback__)
+        if isinstance(link, EXPECTED) and frames and Path(frames[-1].filename).resolve().is_relative_to(PACKAGE):
+            found = link
+    return found
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; exit code 2 with a message for what the user can repair."""
+    try:
+        fire.Fire(COMMANDS, command=None if arguments is None else list(arguments), name="semivae_bundle")
+    except SystemExit as leaving:
+        if not isinstance(leaving.code, str):
+            raise
+        print(leaving.code, file=sys.stderr)
+        raise SystemExit(2) from None
+    except Exception as error:
+        if (reason := expected_error(error)) is None:
+            raise
+        print(f"semivae_bundle: {reason}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""The overlays: what each changes, that it meets what it means to change, and that nothing in it is misspelt."""
+
+import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from monai.bundle import ConfigParser
+
+from semivae_bundle.networks.heads import MLPHeads
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = ROOT / "configs"
+TRAIN, INFERENCE, MULTI_GPU = CONFIGS / "train.json", CONFIGS / "inference.json", CONFIGS / "multi_gpu_train.json"
+RECIPES = sorted((CONFIGS / "recipes").glob("*.yaml"))
+# What an overlay adds instead of changing.
+NEW = {
+    "ema": {"ema", "ema_momentum", "ema_network", "train#handlers#8#objects#ema_network"},
+    "multi_gpu_train": {"imports", "local_rank", "is_follower", "initialize", "finalize"}
+    | {f"{part}#{name}sampler" for part in ("train", "validate") for name in ("", "dataloader#")}
+    | {f"train#handlers#{index}#_disabled_" for index in (9, 10, 12)},
+}
+# Recipes that change the network have to fit inference.json as well.
+OF_THE_NETWORK = ("demo", "mlp_heads", "roi_128")
+SMALL = {
+    "roi_size": [32, 32, 32],
+    "targets": {"vol": ["vol_total"], "loc": ["loc_x_total"], "shape": ["sphericity_total"]},
+    "residualise": {},
+    "residualise_degree": 1,
+    "split_fractions": {"train": 0.5, "validation": 0.5},
+    "network_def#encoder#base_filters": 8,
+    "network_def#encoder#blocks": [1, 1],
+    "network_def#encoder#pool_size": 2,
+    "network_def#encoder#pool_channels": 4,
+    "network_def#decoder#channels": [16, 8],
+    "amp": False,
+    "workers": 1,
+    "loader_workers": 0,
+    "progress": False,
+    "epochs": 2,
+    "batch_size": 2,
+}
+
+
+def overlaid(base: Path, overlay: Path) -> ConfigParser:
+    return ConfigParser(ConfigParser.load_config_files([str(base), str(overlay)]))
+
+
+@pytest.mark.parametrize("overlay", [*RECIPES, MULTI_GPU], ids=lambda path: path.stem)
+def test_every_id_of_an_overlay_meets_one_of_the_training_config(overlay: Path) -> None:
+    train = ConfigParser(ConfigParser.load_config_file(str(TRAIN)))
+    ids = set(ConfigParser.load_config_file(str(overlay))) - {"_desc_"}
+    assert {name for name in ids if name not in train} == NEW.get(overlay.stem, set())
+    assert overlaid(TRAIN, overlay)["_desc_"] != train["_desc_"]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_numbers_are_numbers_and_no_key_stands_twice(recipe: Path) -> None:
+    # YAML reads 1e-3 as text and takes the last of two equal keys in silence.
+    node = yaml.compose(recipe.read_text())
+    names = [key.value for key, _ in node.value]
+    assert len(names) == len(set(names))
+    for name, value in yaml.safe_load(recipe.read_text()).items():
+        assert not (isinstance(value, str) and value[:1].isdigit()), name
+
+
+@pytest.mark.parametrize("name", OF_THE_NETWORK)
+def test_a_trained_network_fits_the_inference_config_under_the_same_recipe(name: str) -> None:
+    recipe = CONFIGS / "recipes" / f"{name}.yaml"
+    trained, packed = (overlaid(base, recipe).get_parsed_content("network_def") for base in (TRAIN, INFERENCE))
+    packed.load_state_dict(trained.state_dict())
+
+
+def test_mlp_heads_replace_the_structured_ones() -> None:
+    heads = overlaid(TRAIN, CONFIGS / "recipes" / "mlp_heads.yaml").get_parsed_content("network_def").heads
+    assert isinstance(heads, MLPHeads)
+    assert heads(torch.zeros(2, 128)).shape == (2, 13)
+
+
+def test_roi_128_keeps_the_weights_and_refines_the_grid() -> None:
+    fine = overlaid(TRAIN, CONFIGS / "recipes" / "roi_128.yaml")
+    coarse = ConfigParser(ConfigParser.load_config_file(str(TRAIN))).get_parsed_content("network_def")
+    assert [mm / side for mm, side in zip(fine["fov_mm"], fine["roi_size"], strict=True)] == [1.875] * 3
+    coarse.load_state_dict(fine.get_parsed_content("network_def").state_dict())
+
+
+def test_the_demo_network_is_small_and_runs() -> None:
+    network = overlaid(TRAIN, CONFIGS / "recipes" / "demo.yaml").get_parsed_content("network_def").eval()
+    assert sum(parameter.numel() for parameter in network.parameters()) < 4_000_000
+    with torch.no_grad():
+        assert network(torch.zeros(1, 4, 48, 48, 48))["reconstruction"].shape == (1, 4, 48, 48, 48)
+
+
+def test_ema_averages_and_the_average_is_what_is_kept_and_validated(phantom_dir: Path, tmp_path: Path) -> None:
+    parser = overlaid(TRAIN, CONFIGS / "recipes" / "ema.yaml")
+    parser.update({"dataset_dir": str(phantom_dir), "output_dir": str(tmp_path), **copy.deepcopy(SMALL)})
+    parser["device"] = "$torch.device('cpu')"
+    checkpoints = parser["train#handlers#8"]
+    assert checkpoints["_target_"] == "semivae_bundle.training.checkpoint.Checkpoints"
+    trainer = parser.get_parsed_content("train#trainer")
+    trainer.run()
+    average, trained = parser.get_parsed_content("ema_network"), parser.get_parsed_content("network")
+    assert parser.get_parsed_content("validate#evaluator").network is average
+    moved = [not torch.equal(a, b) for a, b in zip(average.parameters(), trained.parameters(), strict=True)]
+    assert sum(moved) > len(moved) / 2
+    last = torch.load(tmp_path / "checkpoints" / "last.pt", weights_only=True)
+    name = "to_mean.weight"
+    torch.testing.assert_close(last["ema_network"][name], average.state_dict()[name])
+    best = torch.load(tmp_path / "checkpoints" / "model.pt", weights_only=True)
+    assert best.keys() == trained.state_dict().keys()
+
+
+def test_evaluation_looks_at_the_loaded_weights_even_with_the_ema_recipe_before_it() -> None:
+    files = [TRAIN, CONFIGS / "recipes" / "ema.yaml", CONFIGS / "evaluate.json"]
+    parser = ConfigParser(ConfigParser.load_config_files([str(file) for file in files]))
+    assert parser["validate#evaluator#network"] == parser["validate#handlers#0#load_dict#network"] == "@network"
+
+
+def test_the_multi_gpu_overlay_names_the_handlers_that_it_means() -> None:
+    handlers: list[dict[str, Any]] = overlaid(TRAIN, MULTI_GPU)["train#handlers"]
+    kinds = {index: handlers[index]["_target_"].rpartition(".")[2] for index in (0, 8, 9, 10, 12)}
+    assert kinds == {0: "EpochSeed", 8: "Checkpoints", 9: "TidyCSV", 10: "TensorBoardStatsHandler", 12: "Progress"}
+    assert [i for i, one in enumerate(handlers) if "_disabled_" in one] == [9, 10, 12]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="asks for two GPUs where there is one")
+def test_two_processes_train_one_network(phantom_dir: Path, tmp_path: Path) -> None:
+    files = f"['{TRAIN}','{MULTI_GPU}']"
+    options = {"dataset_dir": str(phantom_dir), "output_dir": str(tmp_path), **SMALL}
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command += ["-m", "monai.bundle", "run", "training", "--config_file", files]
+    command += [f"--{name}={value}" for name, value in options.items()]
+    one_process = [sys.executable, "-m", "monai.bundle", "run", "precompute", "--config_file", str(TRAIN)]
+    one_process += [f"--{name}={value}" for name, value in options.items()]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for step in (one_process, command):
+        done = subprocess.run(step, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0, done.stderr[-2000:]
+    last = torch.load(tmp_path / "checkpoints" / "last.pt", weights_only=True)
+    assert last["epoch"] == 2
+    # Four training subjects, two per step and process: one step an epoch.
+    assert last["iteration"] == 2
+    assert not any(name.startswith("module.") for name in last["network"])
+    rows = (tmp_path / "metrics.csv").read_text().splitlines()
+    assert len(rows) == len({row.rpartition(",")[0] for row in rows})

@@ -1,0 +1,152 @@
+"""Preprocessed once, kept on disk, keyed by everything that matters."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from semivae_bundle.data.dataset import CachedSubjects, cache_key, cache_subject
+from semivae_bundle.data.transforms import Preprocessing
+
+VIEW = Preprocessing((8, 8, 8), (16.0, 16.0, 16.0))
+LABELS = {0: 0, 1: 1, 2: 2, 3: 3}
+
+
+@pytest.fixture
+def items(save_scan: Callable[..., Path]) -> list[dict[str, Any]]:
+    """A labelled and an unlabelled subject."""
+    folder = save_scan("A")
+    save_scan("B", without=["seg"])
+    result = []
+    for name, labelled in (("A", True), ("B", False)):
+        images = [str(folder / name / f"{name}-{kind}.nii.gz") for kind in ("t1c", "t1n", "t2f", "t2w")]
+        values = np.full(2, float(labelled), np.float32)
+        item: dict[str, Any] = {"subject": name, "image": images, "features": values, "present": values}
+        if labelled:
+            item |= {"label": str(folder / name / f"{name}-seg.nii.gz"), "label_map": LABELS}
+        result.append(item)
+    return result
+
+
+class Counting(Preprocessing):
+    """Counts how often it ran."""
+
+    runs = 0
+
+    def __call__(self, item: Any) -> dict[str, torch.Tensor]:
+        type(self).runs += 1
+        return super().__call__(item)
+
+
+def test_an_item_is_a_dict_of_tensors_for_one_step(items, tmp_path: Path) -> None:
+    labelled, unlabelled = (CachedSubjects(items, VIEW, tmp_path / "cache")[k] for k in (0, 1))
+    shapes = {name: tuple(value.shape) for name, value in labelled.items() if name != "subject"}
+    grid = (8, 8, 8)
+    assert shapes == {
+        **{"features": (2,), "present": (2,), "labelled": ()},
+        **{"image": (4, *grid), "regions": (3, *grid), "brain": (1, *grid)},
+    }
+    assert labelled["subject"] == "A"
+    assert all(labelled[name].dtype == torch.float32 for name in ("image", "regions", "brain", "features"))
+    assert (bool(labelled["labelled"]), bool(unlabelled["labelled"])) == (True, False)
+    assert labelled["regions"].any()
+    assert set(unlabelled) == set(labelled)
+    assert not unlabelled["regions"].any()
+
+
+def test_the_cache_gives_what_preprocessing_gives_at_half_precision(items, tmp_path: Path) -> None:
+    sample, fresh = CachedSubjects(items, VIEW, tmp_path / "cache")[0], VIEW(items[0])
+    torch.testing.assert_close(sample["image"], fresh["image"], rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(sample["regions"], fresh["regions"], rtol=1e-3, atol=1e-3)
+    assert torch.equal(sample["brain"][0] > 0, (fresh["image"] != 0).any(dim=0))
+
+
+def test_a_subject_is_preprocessed_once(items, tmp_path: Path) -> None:
+    Counting.runs = 0
+    preprocessing = Counting(VIEW.roi_size, VIEW.fov_mm)
+    for _ in range(2):
+        dataset = CachedSubjects(items, preprocessing, tmp_path / "cache")
+        dataset.prepare(workers=1, progress=False)
+        assert torch.equal(dataset[0]["image"], dataset[0]["image"])
+    assert Counting.runs == 2
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_preparing_in_parallel_fills_the_same_cache(items, tmp_path: Path) -> None:
+    for name, workers in (("one", 1), ("two", 2)):
+        CachedSubjects(items, VIEW, tmp_path / name).prepare(workers=workers, progress=False)
+    names = [{file.name for file in (tmp_path / name).iterdir()} for name in ("one", "two")]
+    assert names[0] == names[1]
+
+
+def test_augmentation_runs_at_every_access_and_never_enters_the_cache(items, tmp_path: Path) -> None:
+    calls = []
+
+    def augment(sample: dict[str, Any]) -> dict[str, Any]:
+        calls.append(sample["subject"])
+        return {**sample, "image": sample["image"] + len(calls)}
+
+    plain, augmented = (CachedSubjects(items, VIEW, tmp_path / "cache", chosen) for chosen in (None, augment))
+    first, second = augmented[0]["image"], augmented[0]["image"]
+    torch.testing.assert_close(first - 1, plain[0]["image"], atol=1e-5, rtol=0)
+    torch.testing.assert_close(second - 2, plain[0]["image"], atol=1e-5, rtol=0)
+    assert calls == ["A", "A"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"orientation": "PIR"},
+        {"label_map": {0: 0, 1: 2, 2: 1, 3: 3}},
+        {"channels": [1, 0, 2, 3]},
+        {"label": None, "label_map": None},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_how_a_subject_is_read_is_part_of_the_key(items, change: dict[str, Any]) -> None:
+    assert cache_key({**items[0], **change}, VIEW) != cache_key(items[0], VIEW)
+
+
+@pytest.mark.parametrize("other", [Preprocessing((8, 8, 4), VIEW.fov_mm), Preprocessing((8,) * 3, (16.0, 16.0, 17.0))])
+def test_the_transform_s_parameters_are_part_of_the_key(items, other: Preprocessing) -> None:
+    assert cache_key(items[0], other) != cache_key(items[0], VIEW)
+
+
+@pytest.mark.parametrize("kind", ["image", "label"])
+def test_an_edited_file_is_read_anew(items, tmp_path: Path, kind: str) -> None:
+    before = cache_key(items[0], VIEW)
+    edited = Path(items[0]["image"][2] if kind == "image" else items[0]["label"])
+    shutil.copy(items[1]["image"][0], edited)
+    assert cache_key(items[0], VIEW) != before
+
+
+def test_targets_and_the_folder_s_place_are_no_part_of_the_key(items, tmp_path: Path) -> None:
+    moved = {**items[0], "features": np.zeros(2, np.float32)}
+    for key in ("image", "label"):
+        paths = items[0][key] if key == "image" else [items[0][key]]
+        copies = [shutil.copy(path, tmp_path / f"copy-{Path(path).name}") for path in paths]
+        moved[key] = copies if key == "image" else copies[0]
+    assert cache_key(moved, VIEW) == cache_key(items[0], VIEW)
+    listed = Preprocessing(list(VIEW.roi_size), list(VIEW.fov_mm))
+    assert cache_key(items[0], listed) == cache_key(items[0], VIEW)
+
+
+def test_an_interrupted_write_leaves_nothing_to_be_taken_for_a_result(items, tmp_path: Path, monkeypatch) -> None:
+    def interrupted(stream: Any, **arrays: Any) -> None:
+        stream.write(b"half")
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="disk full"):
+        patch.setattr(np, "savez", interrupted)
+        cache_subject(items[0], VIEW, tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+    assert cache_subject(items[0], VIEW, tmp_path / "cache").is_file()
+
+
+def test_the_cache_is_plain_arrays_without_pickles(items, tmp_path: Path) -> None:
+    with np.load(cache_subject(items[0], VIEW, tmp_path / "cache"), allow_pickle=False) as stored:
+        assert {name: stored[name].dtype for name in stored} == {"image": np.float16, "regions": np.float16}

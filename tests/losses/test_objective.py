@@ -1,0 +1,188 @@
+"""The whole objective: every option has an effect, every term is finite."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from semivae_bundle.losses.objective import SemiVAELoss
+
+PARTITION = {"vol": 2, "loc": 3, "residual": 3}
+FEATURES = {"vol": 1, "loc": 2}
+WEIGHTS = {"reconstruction": 1.0, "kl": 0.5, "semantic": 2.0, "tumour": 0.25, "independence": 3.0}
+TERMS = {
+    *("reconstruction", "kl_vol", "kl_loc", "kl_residual", "semantic_vol", "semantic_loc", "independence"),
+    *("tumour_ce", "tumour_dice", "tumour_seen_ce", "tumour_seen_dice"),
+}
+
+
+def an_objective(**options: Any) -> SemiVAELoss:
+    arguments: dict[str, Any] = {
+        "partition": PARTITION,
+        "features": FEATURES,
+        "weights": WEIGHTS,
+        "free_bits": {"vol": 0.1, "loc": 0.1, "residual": 0.2},
+        "observations": 50.0,
+        "semantic_sigma": 0.2,
+        "tumour_weight": 5.0,
+        "outside_weight": 0.1,
+        "queue_size": 16,
+    }
+    return SemiVAELoss(**{**arguments, **options})
+
+
+def a_batch(labelled: bool = True, seed: int = 0) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    grid = (4, 4, 4)
+    output = {
+        "mean": normal(4, 8),
+        "log_var": normal(4, 8),
+        "features": normal(4, 3),
+        "reconstruction": normal(4, 4, *grid),
+        "tumour_logits": normal(4, 4, *grid),
+        "coarse_logits": normal(4, 4, 2, 2, 2),
+    }
+    brain = torch.zeros(4, 1, *grid)
+    brain[:, :, 1:] = 1
+    target = {
+        "image": normal(4, 4, *grid),
+        "regions": 0.5 * normal(4, 4, *grid).softmax(dim=1)[:, :3] * labelled,
+        "brain": brain,
+        "features": normal(4, 3) if labelled else torch.full((4, 3), float("nan")),
+        "present": torch.full((4, 3), float(labelled)),
+        "labelled": torch.full((4,), labelled),
+    }
+    return {name: value.requires_grad_() for name, value in output.items()}, target
+
+
+def total_of(objective: SemiVAELoss) -> float:
+    return objective(*a_batch()).item()
+
+
+def test_the_total_is_the_weighted_sum_of_the_terms_shown() -> None:
+    objective = an_objective()
+    total = total_of(objective)
+    assert set(objective.terms) == TERMS
+    expected = sum(WEIGHTS[name.split("_")[0]] * value.item() for name, value in objective.terms.items())
+    assert total == pytest.approx(expected, rel=1e-5)
+    assert not any(value.requires_grad for value in objective.terms.values())
+
+
+@pytest.mark.parametrize("name", list(WEIGHTS))
+def test_every_weight_and_every_schedule_has_its_proportional_effect(name: str) -> None:
+    plain, doubled, halved = an_objective(), an_objective(weights={**WEIGHTS, name: 2 * WEIGHTS[name]}), an_objective()
+    halved.scale[name] = 0.5
+    base = total_of(plain)
+    share = sum(plain.weight_of(term) * value.item() for term, value in plain.terms.items() if term.startswith(name))
+    assert abs(share) > 1e-3
+    assert total_of(doubled) - base == pytest.approx(share, rel=1e-3)
+    assert total_of(halved) - base == pytest.approx(-share / 2, rel=1e-3)
+
+
+def test_a_schedule_can_move_one_term_of_a_family() -> None:
+    objective = an_objective()
+    objective.scale |= {"semantic": 0.5, "semantic_loc": 0.2}
+    assert objective.weight_of("semantic_vol") == pytest.approx(2.0 * 0.5)
+    assert objective.weight_of("semantic_loc") == pytest.approx(2.0 * 0.5 * 0.2)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"free_bits": {"vol": 3.0, "loc": 0.1, "residual": 0.2}},
+        {"free_bits": {"vol": 0.1, "loc": 3.0, "residual": 0.2}},
+        {"free_bits": {"vol": 0.1, "loc": 0.1, "residual": 3.0}},
+        {"observations": 60.0},
+        {"semantic_sigma": 0.3},
+        {"tumour_weight": 2.0},
+        {"outside_weight": 0.5},
+    ],
+)
+def test_every_option_has_an_effect(option: dict[str, Any]) -> None:
+    assert abs(total_of(an_objective(**option)) - total_of(an_objective())) > 1e-3
+
+
+def test_the_size_of_the_queue_has_an_effect_once_it_is_full() -> None:
+    totals = []
+    for size in (4, 16):
+        objective = an_objective(queue_size=size)
+        for seed in range(1, 4):
+            objective(*a_batch(seed=seed))
+        totals.append(total_of(objective))
+    assert abs(totals[0] - totals[1]) > 1e-3
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_terms_and_gradients_are_finite_with_and_without_labels(labelled: bool) -> None:
+    objective = an_objective()
+    output, target = a_batch(labelled)
+    objective(output, target).backward()
+    assert all(value.isfinite() for value in objective.terms.values())
+    assert all(value.grad is not None and value.grad.isfinite().all() for value in output.values())
+
+
+def test_without_labels_only_the_unsupervised_terms_are_left() -> None:
+    objective = an_objective()
+    output, target = a_batch(labelled=False)
+    objective(output, target).backward()
+    silent = {name for name, value in objective.terms.items() if value.item() == 0}
+    assert silent == {name for name in TERMS if name.startswith(("semantic", "tumour"))}
+    for name in ("features", "tumour_logits", "coarse_logits"):
+        grad = output[name].grad
+        assert grad is not None
+        assert not grad.any()
+
+
+def test_the_gradient_reaches_every_output_of_the_network() -> None:
+    output, target = a_batch()
+    an_objective()(output, target).backward()
+    assert all(value.grad is not None and value.grad.any() for value in output.values())
+
+
+def test_the_queue_fills_in_training_and_not_in_evaluation() -> None:
+    objective = an_objective()
+    objective(*a_batch())
+    assert int(objective.queue.stored) == 4
+    objective.eval()
+    first, second = total_of(objective), total_of(objective)
+    assert int(objective.queue.stored) == 4
+    assert first == second
+
+
+def test_the_gradient_of_the_batch_does_not_shrink_as_the_queue_fills() -> None:
+    def gradient(objective: SemiVAELoss) -> Tensor:
+        output, target = a_batch()
+        objective.independence_terms(output)["independence"].backward()
+        grad = output["mean"].grad
+        assert grad is not None
+        return grad
+
+    full = an_objective(queue_size=12)
+    for _ in range(3):
+        full.queue.push(a_batch()[0]["mean"])
+    torch.testing.assert_close(gradient(full), gradient(an_objective()), rtol=1e-3, atol=1e-6)
+
+
+def test_the_coarse_map_is_compared_with_averaged_regions() -> None:
+    objective = an_objective()
+    output, target = a_batch()
+    regions = torch.nn.functional.avg_pool3d(target["regions"], 2)
+    fractions = torch.cat([1 - regions.sum(dim=1, keepdim=True), regions], dim=1)
+    objective({**output, "coarse_logits": fractions.log()}, target)
+    assert objective.terms["tumour_seen_dice"].item() == pytest.approx(0, abs=1e-3)
+
+
+def test_the_semantic_terms_take_their_own_features() -> None:
+    objective = an_objective()
+    output, target = a_batch()
+    objective(output, target)
+    before = {name: value.item() for name, value in objective.terms.items()}
+    moved = output["features"].detach() + torch.tensor([0.0, 0.0, 1.0])
+    objective({**output, "features": moved}, target)
+    changed = {name for name, value in objective.terms.items() if abs(value.item() - before[name]) > 1e-4}
+    assert changed - {"independence"} == {"semantic_loc"}

@@ -1,0 +1,98 @@
+"""Image -> features and the coarse segmentation."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from semivae_bundle.networks.encoder import CLASSES, ResNetEncoder
+from semivae_bundle.networks.moments import MOMENTS
+
+SIZES: dict[str, Any] = {
+    "in_channels": 4,
+    "roi_size": (16, 24, 16),
+    "base_filters": 4,
+    "blocks": [1, 2, 1],
+    "norm_groups": 4,
+    "pool_size": 2,
+    "pool_channels": 3,
+    "hidden_size": 6,
+}
+
+
+def an_encoder(**options: Any) -> ResNetEncoder:
+    torch.manual_seed(0)
+    encoder = ResNetEncoder(**{**SIZES, **options})
+    for name, parameter in encoder.named_parameters():
+        if name.endswith("norm2.weight"):
+            nn.init.ones_(parameter)
+    return encoder
+
+
+def an_image(seed: int = 0) -> Tensor:
+    return torch.randn(2, 4, 16, 24, 16, generator=torch.Generator().manual_seed(seed))
+
+
+def test_features_and_a_segmentation_at_half_the_sides_come_out() -> None:
+    encoder = an_encoder()
+    features, logits = encoder(an_image())
+    assert features.shape == (2, encoder.feature_size) == (2, 6 + CLASSES * MOMENTS)
+    assert logits.shape == (2, CLASSES, 8, 12, 8)
+
+
+def test_channels_double_and_sides_halve_from_stage_to_stage() -> None:
+    encoder = an_encoder()
+    x = encoder.stem(an_image())
+    shapes = []
+    for stage in encoder.stages:
+        x = stage(x)
+        shapes.append(tuple(x.shape[1:]))
+    assert shapes == [(4, 8, 12, 8), (8, 4, 6, 4), (16, 2, 3, 2)]
+    assert [len(stage) for stage in encoder.stages] == [1, 2, 1]
+
+
+def test_the_gradient_reaches_every_parameter() -> None:
+    encoder = an_encoder()
+    features, _ = encoder(an_image())
+    (features * torch.randn(features.shape)).sum().backward()
+    idle = [name for name, p in encoder.named_parameters() if p.grad is None or not p.grad.any()]
+    assert idle == []
+
+
+def test_the_segmentation_alone_reaches_every_stage() -> None:
+    encoder = an_encoder()
+    encoder(an_image())[1].square().sum().backward()
+    for stage in encoder.stages:
+        assert all(p.grad is not None and p.grad.any() for p in stage.parameters())
+
+
+def test_an_image_is_encoded_the_same_whoever_shares_its_batch() -> None:
+    encoder, images = an_encoder(), an_image()
+    together, alone = encoder(images)[0], encoder(images[:1])[0]
+    torch.testing.assert_close(together[:1], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_where_something_is_changes_the_features() -> None:
+    encoder = an_encoder()
+    here, there = torch.zeros(1, 4, 16, 24, 16), torch.zeros(1, 4, 16, 24, 16)
+    here[:, :, 2:6, 2:6, 2:6] = 3.0
+    there[:, :, 10:14, 18:22, 10:14] = 3.0
+    assert (encoder(here)[0] - encoder(there)[0]).abs().max() > 0.05
+
+
+@pytest.mark.parametrize("option", ["in_channels", "base_filters", "hidden_size"])
+def test_a_size_below_one_is_refused_with_what_was_found(option: str) -> None:
+    with pytest.raises(ValueError, match=f"must be >= 1, found .*{option}=0"):
+        an_encoder(**{option: 0})
+
+
+@pytest.mark.parametrize("blocks", [[], [2, 0]])
+def test_stages_without_blocks_are_refused(blocks: list[int]) -> None:
+    with pytest.raises(ValueError, match="every entry of blocks"):
+        an_encoder(blocks=blocks)
+
+
+def test_a_roi_that_the_stages_cannot_halve_is_refused() -> None:
+    with pytest.raises(ValueError, match="sides divisible by 16"):
+        an_encoder(blocks=[1, 1, 1, 1])

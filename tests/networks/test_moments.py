@@ -1,0 +1,99 @@
+"""Moments of bodies whose moments are known in closed form."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from semivae_bundle.networks.blocks import coordinate_grid
+from semivae_bundle.networks.moments import MOMENTS, MomentPooling
+
+SIDE = 40
+CENTRE, RADII = (0.25, -0.1, 0.3), (0.6, 0.45, 0.3)
+REGIONS = ("ncr", "ed", "et", "total")
+
+
+def logits_of(inside: Tensor, label: int = 3) -> Tensor:
+    """Certain logits: class `label` inside, background outside."""
+    logits = torch.zeros(1, 4, *inside.shape)
+    logits[:, 0] = 20.0
+    logits[:, label][inside[None]] = 40.0
+    return logits
+
+
+def moments_of(inside: Tensor, label: int = 3) -> dict[str, dict[str, Tensor]]:
+    """The moments of each region in plain units, the layer's scaling undone."""
+    flat = MomentPooling((inside.shape[0], inside.shape[1], inside.shape[2]))(logits_of(inside, label))
+    assert flat.shape == (1, 4 * MOMENTS)
+    return {
+        region: {
+            "mass": ((2 * row[0] - 7).exp() - 1e-5),
+            "centroid": row[1:4] / 2,
+            "spread": row[4:7] / 4,
+            "pairs": row[7:10],
+            "surface": (2 * row[10] - 7).exp(),
+        }
+        for region, row in zip(REGIONS, flat.reshape(4, MOMENTS), strict=True)
+    }
+
+
+def ellipsoid(rotation: Tensor | None = None) -> Tensor:
+    offsets = coordinate_grid((SIDE, SIDE, SIDE))[0] - torch.tensor(CENTRE).reshape(3, 1, 1, 1)
+    if rotation is not None:
+        offsets = torch.einsum("ij,jdhw->idhw", rotation.T, offsets)
+    return (offsets / torch.tensor(RADII).reshape(3, 1, 1, 1)).square().sum(dim=0) < 1
+
+
+def test_mass_centroid_and_spread_of_an_ellipsoid_are_its_closed_forms() -> None:
+    found = moments_of(ellipsoid())["total"]
+    assert float(found["mass"]) == pytest.approx(4 / 3 * math.pi * math.prod(RADII) / 8, rel=0.02)
+    assert found["centroid"].tolist() == pytest.approx(CENTRE, abs=2e-3)
+    expected = [math.sqrt(radius**2 / 5 + 1e-4) for radius in RADII]
+    assert found["spread"].tolist() == pytest.approx(expected, rel=0.01)
+    assert found["pairs"].abs().max() < 0.01
+
+
+def test_a_turned_ellipsoid_shows_in_the_correlation_of_its_axes() -> None:
+    turn = torch.tensor([[1.0, -1, 0], [1, 1, 0], [0, 0, math.sqrt(2)]]) / math.sqrt(2)
+    pairs = moments_of(ellipsoid(turn))["total"]["pairs"]
+    a, b = RADII[0] ** 2, RADII[1] ** 2
+    assert pairs.tolist() == pytest.approx([(a - b) / (a + b), 0, 0], abs=0.02)
+
+
+def test_the_surface_of_a_box_is_its_number_of_faces() -> None:
+    box = torch.zeros(10, 12, 14, dtype=torch.bool)
+    box[2:5, 3:7, 4:9] = True
+    faces = 2 * 4 * 5 / (9 * 12 * 14) + 2 * 3 * 5 / (10 * 11 * 14) + 2 * 3 * 4 / (10 * 12 * 13)
+    assert float(moments_of(box)["et"]["surface"]) == pytest.approx(faces + 1e-5, rel=1e-3)
+
+
+@pytest.mark.parametrize("label", [1, 2, 3])
+def test_a_region_is_its_own_and_part_of_the_whole(label: int) -> None:
+    found = moments_of(ellipsoid(), label)
+    own = found[REGIONS[label - 1]]
+    for name in own:
+        torch.testing.assert_close(own[name], found["total"][name], rtol=1e-4, atol=1e-5)
+    others = [found[region]["mass"] for region in REGIONS[:3] if region != REGIONS[label - 1]]
+    assert max(others) < 1e-4
+
+
+def test_a_faint_haze_does_not_move_the_centroid_to_the_middle() -> None:
+    inside = torch.zeros(SIDE, SIDE, SIDE, dtype=torch.bool)
+    inside[4:8, 4:8, 4:8] = True
+    logits = logits_of(inside)
+    logits[:, 3][~inside[None]] = 20.0 + math.log(0.01)  # one per cent everywhere: ten times the tumour's mass
+    x = MomentPooling((SIDE, SIDE, SIDE))(logits).reshape(4, MOMENTS)[3, 1] / 2
+    assert float(x) == pytest.approx(-0.7, abs=0.08)
+
+
+def test_an_empty_or_uniform_map_has_finite_moments_and_gradient() -> None:
+    for fill in (0.0, 30.0):
+        logits = torch.zeros(1, 4, 4, 4, 4)
+        logits[:, 0] = fill
+        logits.requires_grad_()
+        moments = MomentPooling((4, 4, 4))(logits)
+        moments.sum().backward()
+        assert moments.isfinite().all()
+        assert logits.grad is not None
+        assert logits.grad.isfinite().all()

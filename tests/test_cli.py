@@ -1,0 +1,122 @@
+"""The commands of `python -m semivae_bundle`; one test starts the module by itself, the others call it here."""
+
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import semivae_bundle
+from semivae_bundle.__main__ import expected_error, find_recipe, main, phantom
+from semivae_bundle.data.phantom.cohort import generate_phantoms
+
+ROOT = Path(__file__).parents[1]
+# A network of a second: 32 voxels a side, two stages.
+TINY = [
+    "--roi_size=[32,32,32]",
+    "--targets={'vol': ['vol_total'], 'loc': ['loc_x_total'], 'shape': ['sphericity_total']}",
+    "--network_def#encoder#base_filters=8",
+    "--network_def#encoder#blocks=[1,1]",
+    "--network_def#encoder#pool_size=2",
+    "--network_def#encoder#pool_channels=4",
+    "--network_def#encoder#hidden_size=32",
+    "--network_def#decoder#channels=[16,8]",
+    "--amp=false",
+    "--workers=1",
+    "--loader_workers=0",
+    "--progress=false",
+]
+# Every split gets three labelled subjects of the eight phantoms or fewer; an R² needs three.
+TRAINING = [
+    "--residualise={}",
+    "--residualise_degree=1",
+    "--split_fractions={'train': 0.5, 'validation': 0.5}",
+    "--epochs=2",
+    "--batch_size=2",
+]
+
+
+@pytest.fixture(autouse=True)
+def in_the_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+def failure(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """What a command that the user can repair says, without a traceback."""
+    with pytest.raises(SystemExit) as leaving:
+        main(arguments)
+    assert leaving.value.code == 2
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    return said
+
+
+def test_the_module_starts_by_itself_and_names_the_versions() -> None:
+    command = [sys.executable, "-m", "semivae_bundle", "version"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said.startswith(f"semivae_bundle {semivae_bundle.__version__}\nmonai 1.6.1\ntorch ")
+
+
+def test_phantom_writes_a_cohort(tmp_path: Path) -> None:
+    arguments = ["phantom", str(tmp_path), "--n", "2", "--size", "32", "--spacing", "7.5", "--workers", "1"]
+    main([*arguments, "--progress", "false"])
+    assert len((tmp_path / "factors.csv").read_text().splitlines()) == 3
+
+
+def test_the_defaults_of_phantom_are_those_of_the_function_behind_it() -> None:
+    command, function = (inspect.signature(one).parameters for one in (phantom, generate_phantoms))
+    assert list(command) == list(function)
+    assert all(command[name].default == function[name].default for name in list(function)[2:])
+
+
+def test_what_a_user_can_repair_is_one_line_and_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "phantoms: visits: expected at least 1" in failure(["phantom", str(tmp_path), "--visits", "0"], capsys)
+    said = failure(["index", str(tmp_path / "none"), "--output_dir", str(tmp_path)], capsys)
+    assert "semivae_bundle: dataset_dir: expected a folder of subjects" in said
+    said = failure(["evaluate", str(tmp_path), "--output_dir", str(tmp_path)], capsys)
+    assert "no checkpoint; run training first" in said
+
+
+def test_a_yes_or_no_option_must_be_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = failure(["phantom", str(tmp_path), "--progress", "maybe"], capsys)
+    assert "progress: expected true or false, found 'maybe'" in said
+
+
+def test_a_misspelt_option_is_refused_with_the_nearest_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = failure(["train", str(tmp_path), "--epoch", "3"], capsys)
+    assert "found --epoch (did you mean --epochs" in said
+    said = failure(["train", str(tmp_path), "--network_def#encodr#blocks", "[1]"], capsys)
+    assert "--network_def#encodr#blocks" in said
+
+
+def test_an_unknown_recipe_is_refused_with_the_known_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "expected a file or one of demo, ema, mlp_heads, roi_128" in failure(
+        ["train", str(tmp_path), "--recipe", "none"], capsys
+    )
+    assert find_recipe("ema", ROOT) == ROOT / "configs" / "recipes" / "ema.yaml"
+
+
+def test_an_error_of_the_program_keeps_its_traceback() -> None:
+    assert expected_error(ValueError("raised outside of the package")) is None
+
+
+def test_index_train_evaluate_and_infer_from_any_folder(
+    phantom_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outputs = ["--output_dir", str(tmp_path / "2021")]
+    main(["index", str(phantom_dir), *outputs, *TINY, TRAINING[2]])
+    assert (tmp_path / "2021" / "cohort.json").is_file()
+    main(["precompute", str(phantom_dir), *outputs, *TINY, *TRAINING])
+    main(["train", str(phantom_dir), *outputs, "--recipe", "ema", *TINY, *TRAINING])
+    checkpoint = tmp_path / "2021" / "checkpoints" / "model.pt"
+    assert checkpoint.is_file()
+    evaluation = ["--evaluate_split", "validation", "--recipe", "ema", "--intervals#resamples", "20"]
+    main(["evaluate", str(phantom_dir), *outputs, *evaluation, *TINY, *TRAINING])
+    metrics = json.loads((tmp_path / "2021" / "evaluation" / "metrics.json").read_text())
+    assert metrics["subjects"]["labelled"] == 3
+    weights = ["--checkpoint", str(checkpoint), "--normalizer_file", str(tmp_path / "2021" / "normalizer.json")]
+    main(["infer", str(phantom_dir), "--output_dir", str(tmp_path / "inference"), *weights, *TINY])
+    assert len((tmp_path / "inference" / "latents.csv").read_text().splitlines()) == 9

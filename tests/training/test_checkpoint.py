@@ -1,0 +1,94 @@
+"""Checkpoints: best, last, atomic, resumable."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from ignite.engine import Engine, Events
+from torch import nn
+
+from semivae_bundle.training.checkpoint import Checkpoints
+
+SCORES = [0.2, 0.5, 0.4, float("nan"), 0.6]
+
+
+def train(make_engine, folder: Path, epochs: int, scores: list[float], resume: bool = True, **more: Any) -> nn.Linear:
+    """A run that sets the weight to the epoch and scores as told; returns the network."""
+    network = nn.Linear(1, 1)
+    nn.init.zeros_(network.weight)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+
+    def step(engine: Engine, batch: object) -> None:
+        network.weight.data.add_(1)
+
+    engine = make_engine(step)
+    engine.add_event_handler(
+        Events.EPOCH_COMPLETED, lambda: engine.state.metrics.update(r2=scores[engine.state.epoch - 1])
+    )
+    objects = {"network": network, "optimizer": optimizer, **more}
+    Checkpoints(folder, objects, network, "r2", resume).attach(engine)
+    engine.run([0], max_epochs=epochs)
+    return network
+
+
+def best_weight(folder: Path) -> float:
+    return float(torch.load(folder / "model.pt", weights_only=True)["weight"])
+
+
+@pytest.mark.parametrize(("epochs", "best"), [(1, 1), (2, 2), (3, 2), (4, 2), (5, 5)])
+def test_the_best_network_is_kept_and_nan_is_never_best(make_engine, tmp_path: Path, epochs: int, best: int) -> None:
+    train(make_engine, tmp_path, epochs, SCORES)
+    assert best_weight(tmp_path) == best
+    assert torch.load(tmp_path / "last.pt", weights_only=True)["epoch"] == epochs
+
+
+def test_the_model_is_a_bare_state_dict_that_loads_strictly(make_engine, tmp_path: Path) -> None:
+    network = train(make_engine, tmp_path, 2, SCORES)
+    state = torch.load(tmp_path / "model.pt", weights_only=True)
+    assert list(state) == list(network.state_dict())
+    network.load_state_dict(state, strict=True)
+
+
+def test_a_resumed_run_goes_on_where_it_stopped(make_engine, tmp_path: Path) -> None:
+    train(make_engine, tmp_path, 2, SCORES)
+    network = train(make_engine, tmp_path, 3, SCORES)
+    assert network.weight.item() == 3
+    # The third epoch is worse than what the first run found best.
+    assert best_weight(tmp_path) == 2
+
+
+def test_without_resume_a_run_starts_anew(make_engine, tmp_path: Path) -> None:
+    train(make_engine, tmp_path, 2, SCORES)
+    assert train(make_engine, tmp_path, 1, SCORES, resume=False).weight.item() == 1
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(make_engine, tmp_path: Path) -> None:
+    train(make_engine, tmp_path, 1, SCORES)
+    with pytest.raises(ValueError, match=r"last.pt: lacks \['queue'\].*set resume to false"):
+        train(make_engine, tmp_path, 2, SCORES, queue=nn.Linear(1, 1))
+
+
+@pytest.mark.parametrize("scores", [[0.2, 0.5], [0.5, 0.2]], ids=["best", "last"])
+def test_a_failing_write_leaves_the_earlier_files_whole(make_engine, tmp_path: Path, monkeypatch, scores) -> None:
+    train(make_engine, tmp_path, 1, scores)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+
+    def interrupted(content: object, file: Path) -> None:
+        Path(file).write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(torch, "save", interrupted)
+    with pytest.raises(OSError, match="disk full"):
+        train(make_engine, tmp_path, 2, scores)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_a_run_that_is_never_scored_still_leaves_a_model(make_engine, tmp_path: Path) -> None:
+    train(make_engine, tmp_path, 2, [float("nan")] * 2)
+    assert best_weight(tmp_path) == 2
+
+
+def test_the_first_score_beats_no_score_even_below_zero(make_engine, tmp_path: Path) -> None:
+    train(make_engine, tmp_path, 3, [float("nan"), -5.0, float("nan")])
+    assert best_weight(tmp_path) == 2

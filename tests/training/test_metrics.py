@@ -1,0 +1,101 @@
+"""The epoch's metrics on an engine, under the names that are logged."""
+
+import pytest
+import torch
+from ignite.engine import Engine
+from torch import Tensor, nn
+
+from semivae_bundle.training.latent_metrics import r2_per_feature
+from semivae_bundle.training.metrics import LatentMetrics, MeanR2, ObjectiveMetrics, prediction_and_target
+
+PARTITION = {"vol": 2, "loc": 1, "shape": 2, "residual": 3}
+FEATURES = {"vol": 2, "loc": 1, "shape": 1}
+
+Batch = dict[str, dict[str, Tensor]]
+
+
+def batches(labelled: bool = True) -> list[Batch]:
+    """Batches of unequal size, as the last of an epoch is."""
+    generator = torch.Generator().manual_seed(0)
+    result = []
+    for size in (4, 4, 1):
+        target = torch.randn(size, 4, generator=generator)
+        noise = 0.5 * torch.randn(size, 4, generator=generator)
+        pred = {"mean": torch.randn(size, 8, generator=generator), "features": target + noise}
+        label = {"features": target, "present": torch.full((size, 4), labelled), "image": torch.zeros(size, 1)}
+        result.append({"pred": pred, "label": label})
+    return result
+
+
+def evaluate(metric: MeanR2 | LatentMetrics | ObjectiveMetrics, data: list[Batch]) -> dict[str, float]:
+    engine = Engine(lambda engine, batch: batch)
+    metric.attach(engine, "figures")
+    engine.run(data)
+    return engine.state.metrics
+
+
+def test_the_names_are_exactly_those_that_are_logged() -> None:
+    metrics = evaluate(LatentMetrics(PARTITION, FEATURES, output_transform=prediction_and_target), batches())
+    names = {name for name in metrics if "/" in name}
+    assert names >= {"sem/vol_r2", "sem/loc_r2", "sem/shape_r2", "sem/mean_r2", "diag/au_count_residual"}
+    assert names >= {"semivae/corr_z_vol_z_residual", "semivae/corr_z_vol_z_loc", "semivae/corr_z_shape_z_residual"}
+    assert len(names) == 4 + 4 + 6
+
+
+def test_figures_are_of_all_subjects_and_not_averaged_over_batches() -> None:
+    data = batches()
+    metrics = evaluate(LatentMetrics(PARTITION, FEATURES, output_transform=prediction_and_target), data)
+    rows = [torch.cat([batch[side][name] for batch in data]).numpy() for side, name in [
+        ("pred", "features"), ("label", "features"), ("label", "present")
+    ]]  # fmt: skip
+    r2 = r2_per_feature(*rows)
+    assert metrics["sem/vol_r2"] == pytest.approx(r2[:2].mean())
+    assert metrics["sem/loc_r2"] == pytest.approx(r2[2])
+    assert metrics["sem/mean_r2"] == pytest.approx((r2[:2].mean() + r2[2] + r2[3]) / 3)
+    assert metrics["diag/au_count_residual"] == 3.0
+
+
+def test_the_key_metric_is_the_mean_over_partitions() -> None:
+    options = {"output_transform": prediction_and_target}
+    key = evaluate(MeanR2(PARTITION, FEATURES, **options), batches())["figures"]
+    assert key == evaluate(LatentMetrics(PARTITION, FEATURES, **options), batches())["sem/mean_r2"]
+
+
+def test_nothing_labelled_gives_nan_and_still_says_which_units_are_active() -> None:
+    metrics = evaluate(LatentMetrics(PARTITION, FEATURES, output_transform=prediction_and_target), batches(False))
+    assert all(metrics[f"sem/{name}_r2"] != metrics[f"sem/{name}_r2"] for name in ("vol", "loc", "shape", "mean"))
+    assert metrics["diag/au_count_vol"] == 2.0
+
+
+def test_an_epoch_forgets_the_one_before() -> None:
+    metric = LatentMetrics(PARTITION, FEATURES, output_transform=prediction_and_target)
+    engine = Engine(lambda engine, batch: batch)
+    metric.attach(engine, "figures")
+    engine.run(batches())
+    first = dict(engine.state.metrics)
+    engine.run(batches())
+    assert engine.state.metrics == first
+
+
+class Counting(nn.Module):
+    """An objective whose loss is the batch's size, and which remembers in which mode it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.terms: dict[str, Tensor] = {}
+        self.modes: list[bool] = []
+
+    def forward(self, prediction: dict[str, Tensor], target: dict[str, Tensor]) -> Tensor:
+        self.modes.append(self.training)
+        self.terms = {"kl_vol": torch.tensor(2.0)}
+        return torch.tensor(float(target["image"].shape[0]))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_objective_is_averaged_over_subjects_in_evaluation_mode(training: bool) -> None:
+    objective = Counting().train(training)
+    metrics = evaluate(ObjectiveMetrics(objective, "val_epoch", output_transform=prediction_and_target), batches())
+    assert metrics["val_epoch/loss"] == pytest.approx((4 * 4 + 4 * 4 + 1) / 9)
+    assert metrics["val_epoch/kl_vol"] == pytest.approx(2.0)
+    assert objective.modes == [False] * 3
+    assert objective.training is training
