@@ -23,8 +23,8 @@ class SemiVAELoss(nn.Module):
     reconstruction   Gaussian NLL of the image at the optimal noise scale, `observations` per scan
     kl_<partition>   KL with the partition's free bits (`free_bits`, nats per dimension)
     semantic_<p>     Gaussian NLL of the present features of partition p at noise `semantic_sigma`
-    tumour_ce, tumour_dice   the decoded tumour map of labelled subjects; times `observations`, as voxels repeat each
-    other tumour_seen_ce, _dice    the same for the encoder's coarse segmentation
+    tumour_ce, tumour_dice   the decoded tumour map of labelled subjects; times `observations`: voxels repeat each other
+    tumour_seen_ce, _dice    the same for the encoder's coarse segmentation
     independence     pairwise Gaussian information between partitions, from the batch and a queue of past means
 
     `weights` has one number for each of reconstruction, kl, semantic, tumour, independence; `scale` multiplies them and
@@ -120,10 +120,10 @@ class SemiVAELoss(nn.Module):
 
         The batch is B of the n rows, so its gradient is B/n of the population's: it is scaled back by n/B.
         """
-        means = output["mean"]
+        means, cross = output["mean"], self.get_buffer("cross")
         if not self.training:
-            return {"independence": cross_partition_correlation(means, self.cross).detach()}
+            return {"independence": cross_partition_correlation(means, cross).detach()}
         joined = self.queue(means)
-        value = cross_partition_correlation(joined, self.cross)
+        value = cross_partition_correlation(joined, cross)
         lift = joined.shape[0] / means.shape[0]
         return {"independence": value.detach() + lift * (value - value.detach())}

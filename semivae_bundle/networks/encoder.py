@@ -58,7 +58,7 @@ class ResNetEncoder(nn.Module):
             self.stages.append(nn.Sequential(first, *rest))
             previous = width
         self.scores = nn.ModuleList(nn.Conv3d(width, CLASSES, 1) for width in widths)
-        cells = [min(pool_size, side // factor) for side in roi_size]
+        cells = tuple(min(pool_size, side // factor) for side in roi_size)
         self.where = nn.Sequential(
             nn.Conv3d(previous, pool_channels, 1), nn.ReLU(inplace=True), nn.AdaptiveAvgPool3d(cells), nn.Flatten()
         )

@@ -49,7 +49,8 @@ class StructuredHeads(nn.Module):
 
     def forward(self, latent: Tensor) -> Tensor:
         """(B, L) -> (B, F)."""
-        return nn.functional.linear(latent, self.weight * self.mask, self.bias)
+        weight = self.weight * self.mask  # type: ignore[operator]
+        return nn.functional.linear(latent, weight, self.bias)
 
 
 class MLPHeads(nn.Module):

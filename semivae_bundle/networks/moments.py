@@ -44,7 +44,7 @@ class MomentPooling(nn.Module):
         flat = maps.flatten(2)
         weights = flat.square()
         weights = weights / (weights.sum(dim=2, keepdim=True) + 1e-6)
-        centroid = weights @ self.coordinates.T
+        centroid = weights @ self.coordinates.T  # type: ignore[operator]
         second = torch.einsum("brn,in,jn->brij", weights, self.coordinates, self.coordinates)
         covariance = second - centroid.unsqueeze(3) * centroid.unsqueeze(2)
         spread = torch.sqrt(torch.diagonal(covariance, dim1=2, dim2=3).clamp(min=0) + 1e-4)

@@ -37,4 +37,4 @@ class AutocastInferer(Inferer):
 
 def channels_last(network: nn.Module) -> nn.Module:
     """The network with its 5-D weights in channels-last order, as AutocastInferer feeds it."""
-    return network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload, no-any-return]
+    return network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]

@@ -29,7 +29,9 @@ def make_item(tmp_path: Path, scan_of: Callable[..., Any], save_file: Callable[.
         files["seg"] = np.where(files["seg"] == 3, 4, files["seg"]).astype(np.uint8)
         files["t1c"] = np.where(files["seg"] > 0, 20000, files["t1c"]).astype(np.int16)
         options = {} if affine is None else {"affine": affine}
-        paths = {kind: str(save_file(tmp_path / name / f"{kind}.nii.gz", data, **options)) for kind, data in files.items()}
+        paths = {
+            kind: str(save_file(tmp_path / name / f"{kind}.nii.gz", data, **options)) for kind, data in files.items()
+        }
         images = [paths[kind] for kind in KINDS]
         return {"subject": name, "image": images, "label": paths["seg"], "label_map": LABELS, **extra}
 

@@ -156,7 +156,7 @@ def test_the_queue_fills_in_training_and_not_in_evaluation() -> None:
 
 def test_the_gradient_of_the_batch_does_not_shrink_as_the_queue_fills() -> None:
     def gradient(objective: SemiVAELoss) -> Tensor:
-        output, target = a_batch()
+        output, _ = a_batch()
         objective.independence_terms(output)["independence"].backward()
         grad = output["mean"].grad
         assert grad is not None

@@ -54,10 +54,21 @@ def test_channels_double_and_sides_halve_from_stage_to_stage() -> None:
 
 def test_the_gradient_reaches_every_parameter() -> None:
     encoder = an_encoder()
-    features, _ = encoder(an_image())
-    (features * torch.randn(features.shape)).sum().backward()
+    features, logits = encoder(an_image())
+    ((features * torch.randn(features.shape)).sum() + logits.square().sum()).backward()
     idle = [name for name, p in encoder.named_parameters() if p.grad is None or not p.grad.any()]
     assert idle == []
+
+
+def test_the_features_read_the_segmentation_and_leave_its_weights_alone() -> None:
+    encoder = an_encoder()
+    before = encoder(an_image())[0].detach()
+    encoder(an_image())[0].square().sum().backward()
+    assert all(parameter.grad is None for parameter in encoder.scores.parameters())
+    nn.init.constant_(encoder.scores[-1].bias[3:], 5.0)
+    changed = (encoder(an_image())[0] - before).abs()
+    assert changed[:, :6].max() > 1e-4
+    assert changed[:, 6:].max() > 0.1
 
 
 def test_the_segmentation_alone_reaches_every_stage() -> None:

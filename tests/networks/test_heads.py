@@ -61,7 +61,7 @@ def test_features_follow_the_order_that_they_are_asked_in() -> None:
 
 
 def test_features_that_cannot_share_a_partition_evenly_are_refused() -> None:
-    with pytest.raises(ValueError, match="'vol' has 8 dimensions, which 3 features cannot share .*multiple of 3"):
+    with pytest.raises(ValueError, match=r"'vol' has 8 dimensions, which 3 features cannot share .*multiple of 3"):
         StructuredHeads(PARTITION, {"vol": 3})
     assert MLPHeads(PARTITION, {"vol": 3}, hidden_size=4)(torch.zeros(1, 20)).shape == (1, 3)
 

@@ -100,7 +100,9 @@ def test_a_gradient_that_is_not_finite_stops_the_run_and_names_its_parameter(mak
     network = nn.Linear(1, 2)
     engine = backward_engine(make_engine, network, float("inf"))
     ClipGradient(network, 0.5).attach(engine)
-    with pytest.raises(FloatingPointError, match=r"non-finite gradient in epoch 1, iteration 1, at \['weight', 'bias'\]"):
+    with pytest.raises(
+        FloatingPointError, match=r"non-finite gradient in epoch 1, iteration 1, at \['weight', 'bias'\]"
+    ):
         engine.run([0])
 
 

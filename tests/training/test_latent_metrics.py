@@ -10,7 +10,7 @@ RNG = np.random.default_rng(0)
 
 
 def test_r2_is_that_of_scikit_learn_over_the_present_subjects() -> None:
-    target = RNG.normal(size=(20, 3)) + [0.0, 100.0, -5.0]
+    target = RNG.normal(size=(20, 3)) + np.array([0.0, 100.0, -5.0])
     prediction = target + RNG.normal(size=(20, 3)) * [0.1, 1.0, 3.0]
     present = RNG.random((20, 3)) < 0.7
     spoilt = np.where(present, target, -10.0)
@@ -26,7 +26,7 @@ def test_a_perfect_prediction_has_one_and_the_mean_has_zero() -> None:
 
 
 def test_a_constant_per_feature_scores_nothing_though_pooling_would_reward_it() -> None:
-    target = RNG.normal(size=(50, 2)) + [0.0, 10.0]
+    target = RNG.normal(size=(50, 2)) + np.array([0.0, 10.0])
     constant = np.broadcast_to(target.mean(axis=0), target.shape)
     assert r2_score(target.ravel(), constant.ravel()) > 0.9
     np.testing.assert_allclose(r2_per_feature(constant, target, np.ones((50, 2))), 0, atol=1e-12)
