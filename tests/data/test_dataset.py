@@ -1,10 +1,12 @@
 """Preprocessed once, kept on disk, keyed by everything that matters."""
 
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 import torch
@@ -78,9 +80,11 @@ def test_a_subject_is_preprocessed_once(items, tmp_path: Path) -> None:
 
 def test_preparing_in_parallel_fills_the_same_cache(items, tmp_path: Path) -> None:
     for name, workers in (("one", 1), ("two", 2)):
-        CachedSubjects(items, VIEW, tmp_path / name).prepare(workers=workers, progress=False)
+        with joblib.parallel_config(backend="threading"):
+            CachedSubjects(items, VIEW, tmp_path / name).prepare(workers=workers, progress=False)
     names = [{file.name for file in (tmp_path / name).iterdir()} for name in ("one", "two")]
     assert names[0] == names[1]
+    assert pickle.loads(pickle.dumps(VIEW)) == VIEW  # as processes and machines need it
 
 
 def test_augmentation_runs_at_every_access_and_never_enters_the_cache(items, tmp_path: Path) -> None:

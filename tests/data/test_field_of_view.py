@@ -113,7 +113,7 @@ def test_a_prediction_is_inverted_through_the_image_s_record(kind: type[FieldOfV
     image = blob((12.0, 17.0, 8.0))
     data = transform({"image": image})
     assert len(data["image"].applied_operations) == 1
-    data["pred"] = FieldOfView((16, 16, 16), (48.0, 48.0, 48.0))(image).as_tensor()
+    data["pred"] = MetaTensor(FieldOfView((16, 16, 16), (48.0, 48.0, 48.0))(image).as_tensor())
     back = Invertd("pred", transform, orig_keys="image", nearest_interp=False)(data)["pred"]
     assert back.shape == image.shape
     np.testing.assert_allclose(centroid(back), centroid(image), atol=0.1)

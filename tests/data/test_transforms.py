@@ -52,7 +52,7 @@ def test_channels_come_in_order_and_each_is_z_scored_in_the_brain(make_item) -> 
     torch.testing.assert_close(image[:, inside].mean(dim=1), torch.zeros(4), atol=1e-4, rtol=0)
     torch.testing.assert_close(image[:, inside].std(dim=1), torch.ones(4), atol=1e-4, rtol=0)
     assert not image[:, ~inside].any()
-    assert [bool((channel > 3).sum() > 20) for channel in image] == [True, False, False, False]
+    assert [bool((channel > 2).any()) for channel in image] == [True, False, False, False]
 
 
 def test_image_and_mask_lie_on_one_another_in_ras(make_item) -> None:

@@ -62,10 +62,10 @@ def test_a_resumed_bar_starts_where_the_run_does(make_engine) -> None:
     def resume() -> None:
         engine.state.epoch, engine.state.iteration = 1, 3
 
-    progress = Progress(shown=False)
+    progress = Progress(shown=True)
     progress.attach(engine)
     engine.run([0, 1, 2], max_epochs=2)
-    assert progress.bar.initial == 3
+    assert (progress.bar.n, progress.bar.total) == (6, 6)
 
 
 def test_an_error_closes_the_bar_and_goes_on_its_way(make_engine, monkeypatch: pytest.MonkeyPatch) -> None:
