@@ -115,9 +115,6 @@ def test_ema_averages_and_the_average_is_what_is_kept_and_validated(phantom_dir:
     assert best.keys() == trained.state_dict().keys()
 
 
-@pytest.mark.xfail(
-    reason="evaluate.json does not put the network back after the EMA recipe: known defect", strict=False
-)
 def test_evaluation_looks_at_the_loaded_weights_even_with_the_ema_recipe_before_it() -> None:
     files = [TRAIN, CONFIGS / "recipes" / "ema.yaml", CONFIGS / "evaluate.json"]
     parser = ConfigParser(ConfigParser.load_config_files([str(file) for file in files]))

@@ -58,7 +58,7 @@ def run(parser: ConfigParser, run_id: str) -> None:
 def test_every_override_meets_something_in_the_training_config() -> None:
     train = ConfigParser(ConfigParser.load_config_file(str(TRAIN)))
     overlay: dict[str, Any] = json.loads(EVALUATE.read_text())
-    assert set(overlay) - NEW_IDS == {"validate#dataset#data#split", "run"}
+    assert set(overlay) - NEW_IDS == {"validate#dataset#data#split", "validate#evaluator#network", "run"}
     assert all(key in train for key in set(overlay) - NEW_IDS)
 
 
