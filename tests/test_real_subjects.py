@@ -13,8 +13,7 @@ import pytest
 from monai.bundle import ConfigWorkflow
 
 ROOT = Path(__file__).parents[1]
-# Named, not guessed: training on four full-size scans takes minutes on a busy machine.
-REAL = Path(os.environ.get("SEMIVAE_REAL_DATA") or ROOT / "no-real-subjects")
+REAL = Path(os.environ.get("SEMIVAE_REAL_DATA") or ROOT.parent / "shared" / "real")
 SUBJECTS = ["BraTS-MET-00110-000", "BrainLesion-case-000", "TCGA-DU-7294", "TCGA-FG-6692"]
 NETWORK: dict[str, Any] = {
     "roi_size": [32, 32, 32],

@@ -148,6 +148,21 @@ def test_another_seed_trains_otherwise(phantom_dir: Path, prepared: Path, unbrok
     assert abs(figures(folder)[1, "train/loss"] - figures(unbroken)[1, "train/loss"]) > 1e-3
 
 
+def test_validation_every_second_epoch_is_logged_in_those_epochs_only(
+    phantom_dir: Path, prepared: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(prepared, tmp_path / "sparse")
+    run("training", phantom_dir, folder, val_interval=2)
+    assert {epoch for epoch, name in figures(folder) if name in LOGGED} == {2}
+    assert {epoch for epoch, name in figures(folder) if name == "train/loss"} == {1, 2, 3}
+
+
+def test_without_a_validation_split_training_still_leaves_a_model(phantom_dir: Path, tmp_path: Path) -> None:
+    fractions = {"train": 1.0, "validation": 0.0, "test": 0.0}
+    run("training", phantom_dir, tmp_path, split_fractions=fractions, **{"train#trainer#max_epochs": 1})
+    assert (tmp_path / "checkpoints" / "model.pt").is_file()
+
+
 def test_a_normalizer_of_another_split_is_refused(phantom_dir: Path, prepared: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(prepared, tmp_path / "other")
     normalizer = json.loads((folder / "normalizer.json").read_text())

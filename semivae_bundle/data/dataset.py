@@ -11,6 +11,7 @@ from typing import Any
 import joblib
 import numpy as np
 import torch
+from joblib.externals.loky import get_reusable_executor
 from monai.data import Dataset
 from tqdm import tqdm
 
@@ -45,6 +46,8 @@ class CachedSubjects(Dataset):
 
     def prepare(self, workers: int = -1, progress: bool = True) -> None:
         """Fill the cache in parallel, with a progress bar; what is there already is kept."""
+        # Workers that did light work before would take importing torch for a memory leak, and be stopped in mid-work.
+        get_reusable_executor().shutdown(wait=True)
         jobs = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(
             joblib.delayed(cache_subject)(item, self.preprocessing, self.cache_dir) for item in self.data
         )

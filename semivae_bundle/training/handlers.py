@@ -195,12 +195,17 @@ class CopyMetrics:
 
     def __init__(self, evaluator: Engine) -> None:
         self.evaluator = evaluator
+        self.copied: set[str] = set()
 
     def attach(self, engine: Engine) -> None:
         """After the validation handler, which must come earlier in the list."""
         engine.add_event_handler(Events.EPOCH_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Copy the numbers."""
+        """Copy the numbers, once: an epoch without validation has none, not those of the last one."""
+        for name in self.copied:
+            engine.state.metrics.pop(name, None)
         numbers = {k: float(v) for k, v in self.evaluator.state.metrics.items() if isinstance(v, (int, float))}
         engine.state.metrics.update(numbers)
+        self.copied = set(numbers)
+        self.evaluator.state.metrics = {}

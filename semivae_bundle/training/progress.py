@@ -76,7 +76,9 @@ class StopEarly:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Count, and stop."""
+        """Count, and stop. An epoch without validation does not count."""
+        if self.key not in engine.state.metrics:
+            return
         score = float(engine.state.metrics.get(self.key, math.nan))
         if score > self.best:
             self.best, self.waited = score, 0

@@ -79,13 +79,21 @@ def test_training_is_the_default_run() -> None:
     assert CONFIG["run"] == "@training"
 
 
-@pytest.mark.xfail(reason="check_properties builds the cohort, which needs a data folder: known defect", strict=False)
-def test_monai_s_clients_find_every_property(tmp_path: Path) -> None:
-    workflow = ConfigWorkflow(
-        str(FILE), meta_file=str(META), logging_file=False, workflow_type="train", output_dir=str(tmp_path)
-    )
+def test_monai_s_clients_find_every_property(phantom_dir: Path, tmp_path: Path) -> None:
+    # The check builds trainer and dataset, so it needs a cohort; three labelled subjects are enough for these targets.
+    options = {
+        "targets": {"vol": ["vol_total"], "loc": ["loc_x_total"], "shape": ["sphericity_total"]},
+        "residualise": {},
+        "roi_size": [32, 32, 32],
+        "dataset_dir": str(phantom_dir),
+        "output_dir": str(tmp_path),
+        "workers": 1,
+        "progress": False,
+    }
+    workflow = ConfigWorkflow(str(FILE), meta_file=str(META), logging_file=False, workflow_type="train", **options)
     workflow.initialize()
     assert not workflow.check_properties()
+    assert workflow.max_epochs == CONFIG["epochs"]
 
 
 def test_the_network_has_the_stated_size_and_shapes() -> None:

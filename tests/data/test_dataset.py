@@ -4,6 +4,7 @@ import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import joblib
@@ -85,6 +86,15 @@ def test_preparing_in_parallel_fills_the_same_cache(items, tmp_path: Path) -> No
     names = [{file.name for file in (tmp_path / name).iterdir()} for name in ("one", "two")]
     assert names[0] == names[1]
     assert pickle.loads(pickle.dumps(VIEW)) == VIEW  # as processes and machines need it
+
+
+def test_workers_that_did_light_work_before_are_not_kept_for_heavy_work(items, tmp_path: Path, monkeypatch) -> None:
+    # loky would take importing torch for a memory leak and stop them in mid-work, some of them for ever.
+    stopped: list[bool] = []
+    executor = SimpleNamespace(shutdown=lambda wait: stopped.append(wait))
+    monkeypatch.setattr("semivae_bundle.data.dataset.get_reusable_executor", lambda: executor)
+    CachedSubjects(items, VIEW, tmp_path / "cache").prepare(workers=1, progress=False)
+    assert stopped == [True]
 
 
 def test_augmentation_runs_at_every_access_and_never_enters_the_cache(items, tmp_path: Path) -> None:

@@ -196,3 +196,15 @@ def test_the_evaluator_s_numbers_join_the_trainer_s(make_engine) -> None:
     CopyMetrics(evaluator).attach(trainer)
     trainer.run([0])
     assert trainer.state.metrics == {"r2": 0.5}
+
+
+def test_an_epoch_without_validation_repeats_no_figure_of_the_last_one(make_engine) -> None:
+    trainer, evaluator, seen = make_engine(), make_engine(), []
+    evaluator.add_event_handler(Events.COMPLETED, lambda: evaluator.state.metrics.update(r2=0.5))
+    trainer.add_event_handler(Events.EPOCH_COMPLETED(every=2), lambda: evaluator.run([0]))
+    trainer.add_event_handler(Events.STARTED, lambda: trainer.state.metrics.update(own=1.0))
+    CopyMetrics(evaluator).attach(trainer)
+    trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: seen.append(dict(trainer.state.metrics)))
+    trainer.run([0], max_epochs=5)
+    without, with_validation = {"own": 1.0}, {"own": 1.0, "r2": 0.5}
+    assert seen == [without, with_validation, without, with_validation, without]

@@ -28,6 +28,18 @@ def test_a_run_stops_when_its_score_has_not_risen_for_two_epochs(make_engine, sc
     assert engine.state.epoch == epochs
 
 
+def test_an_epoch_without_validation_does_not_try_the_patience(make_engine) -> None:
+    engine = make_engine()
+
+    @engine.on(Events.EPOCH_COMPLETED)
+    def validate_every_third() -> None:
+        engine.state.metrics = {"r2": 0.1} if engine.state.epoch % 3 == 0 else {}
+
+    StopEarly("r2", 2).attach(engine)
+    engine.run([0], max_epochs=20)
+    assert engine.state.epoch == 9
+
+
 def test_a_patience_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="early_stop_patience: expected a whole number >= 1, found 0"):
         StopEarly("r2", 0)
