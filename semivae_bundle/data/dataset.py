@@ -48,11 +48,12 @@ class CachedSubjects(Dataset):
         """Fill the cache in parallel, with a progress bar; what is there already is kept."""
         # Workers that did light work before would take importing torch for a memory leak, and be stopped in mid-work.
         get_reusable_executor().shutdown(wait=True)
-        jobs = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(
+        jobs = joblib.Parallel(n_jobs=workers, return_as="generator")(
             joblib.delayed(cache_subject)(item, self.preprocessing, self.cache_dir) for item in self.data
         )
-        for _ in tqdm(jobs, total=len(self.data), desc="preprocess", unit="subject", disable=not progress):
-            pass
+        bar = tqdm(jobs, total=len(self.data), desc="preprocess", unit="subject", disable=not progress)
+        # Remembered here, before a loader's processes fork: each epoch's would otherwise hash every scan again.
+        self.cache_files = dict(enumerate(bar))
 
     def _transform(self, index: int) -> dict[str, Any]:
         item = self.data[index]

@@ -88,6 +88,15 @@ def test_preparing_in_parallel_fills_the_same_cache(items, tmp_path: Path) -> No
     assert pickle.loads(pickle.dumps(VIEW)) == VIEW  # as processes and machines need it
 
 
+def test_a_prepared_dataset_reads_no_scan_again(items, tmp_path: Path, monkeypatch) -> None:
+    dataset = CachedSubjects(items, VIEW, tmp_path / "cache")
+    dataset.prepare(workers=1, progress=False)
+    before = [CachedSubjects(items, VIEW, tmp_path / "cache")[i]["image"] for i in range(2)]
+    monkeypatch.setattr("semivae_bundle.data.dataset.sha256_of_files", lambda paths: pytest.fail(f"read {paths}"))
+    for i, image in enumerate(before):
+        assert torch.equal(dataset[i]["image"], image)
+
+
 def test_workers_that_did_light_work_before_are_not_kept_for_heavy_work(items, tmp_path: Path, monkeypatch) -> None:
     # loky would take importing torch for a memory leak and stop them in mid-work, some of them for ever.
     stopped: list[bool] = []
