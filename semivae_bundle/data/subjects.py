@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from semivae_bundle.data.problems import Problem
@@ -50,6 +51,19 @@ class Subject:
     seg: str | None
     label_map: Mapping[int, int]
     orientation: str | None = None
+
+    def image_item(self, dataset_dir: Path) -> dict[str, Any]:
+        """What the pre-processing takes: subject; image, four paths or one of a 4-D file whose `channels` are the
+        MODALITIES in order; orientation where overridden.
+        """
+        refs = [self.images[modality] for modality in MODALITIES]
+        paths = [str(dataset_dir / ref.path) for ref in refs]
+        item: dict[str, Any] = {"subject": self.subject, "image": paths}
+        if refs[0].channel is not None:
+            item |= {"image": paths[0], "channels": [int(ref.channel or 0) for ref in refs]}
+        if self.orientation is not None:
+            item["orientation"] = self.orientation
+        return item
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

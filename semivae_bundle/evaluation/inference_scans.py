@@ -15,31 +15,30 @@ from semivae_bundle.data.checks import Inspection, inspect_subject
 from semivae_bundle.data.files import sha256_of_files
 from semivae_bundle.data.orientation import ambiguous_orientations, check_overrides
 from semivae_bundle.data.problems import CohortError, Problem, Quarantined
-from semivae_bundle.data.subjects import MODALITIES, FoundSubject, Subject
+from semivae_bundle.data.subjects import FoundSubject, Subject
 from semivae_bundle.evaluation.inference_sources import Listed, channel_problems, find_sources
 
 
 @dataclass(frozen=True)
 class Scan:
-    """One usable scan. `files`: four paths, or one of a 4-D file whose `channels` are t1c, t1n, t2f, t2w.
+    """One usable scan. `files`: four paths, or one of a 4-D file.
 
     `source` says what the result depends on: the hash of the files' bytes and how they are read.
     """
 
     subject: Subject
-    files: tuple[Path, ...]
-    channels: tuple[int, ...] | None
+    dataset_dir: Path
     source: Mapping[str, Any]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The image files, each once."""
+        image = self.item()["image"]
+        return tuple(map(Path, [image] if isinstance(image, str) else image))
 
     def item(self) -> dict[str, Any]:
         """What the pre-processing takes."""
-        paths = [str(path) for path in self.files]
-        item: dict[str, Any] = {"subject": self.subject.subject, "image": paths if self.channels is None else paths[0]}
-        if self.channels is not None:
-            item["channels"] = list(self.channels)
-        if self.subject.orientation is not None:
-            item["orientation"] = self.subject.orientation
-        return item
+        return self.subject.image_item(self.dataset_dir)
 
 
 @dataclass(frozen=True)
@@ -87,17 +86,14 @@ def _inspect(found: FoundSubject, dataset_dir: Path, orientation: str | None) ->
 
 
 def make_scan(subject: Subject, dataset_dir: Path) -> Scan:
-    """Name the subject's files and hash them."""
-    refs = [subject.images[modality] for modality in MODALITIES]
-    files, channels = tuple(dataset_dir / ref.path for ref in refs), None
-    if refs[0].channel is not None:
-        files, channels = files[:1], tuple(int(ref.channel or 0) for ref in refs)
+    """Hash the subject's files, and note how they are read."""
+    scan = Scan(subject, dataset_dir, {})
     source = {
-        "sha256": sha256_of_files(files),
-        "channels": None if channels is None else list(channels),
+        "sha256": sha256_of_files(scan.files),
+        "channels": scan.item().get("channels"),
         "orientation": subject.orientation,
     }
-    return Scan(subject, files, channels, source)
+    return replace(scan, source=source)
 
 
 def _report(found: FoundScans, dataset_dir: str | Path) -> None:

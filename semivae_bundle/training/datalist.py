@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from semivae_bundle.data.cohort import Cohort
-from semivae_bundle.data.subjects import MODALITIES
 from semivae_bundle.features.normalizer import Normalizer
 
 
@@ -23,22 +22,14 @@ def make_datalist(
     unlabelled.
     """
     by_id = {subject.subject: subject for subject in cohort.subjects}
+    labelled = [name for name in splits[split] if by_id[name].seg is not None]
+    # `loc` first: a labelled subject without a row is an error; only the unlabelled are absent throughout.
+    values, present = normalizer.transform(features.loc[labelled].reindex(list(splits[split])))
     items = []
-    for subject_id in splits[split]:
-        subject = by_id[subject_id]
-        refs = [subject.images[modality] for modality in MODALITIES]
-        paths = [str(cohort.dataset_dir / ref.path) for ref in refs]
-        four_d = refs[0].channel is not None
-        item: dict[str, Any] = {"subject": subject_id, "image": paths[0] if four_d else paths}
-        if four_d:
-            item["channels"] = [ref.channel for ref in refs]
-        if subject.orientation is not None:
-            item["orientation"] = subject.orientation
-        item["features"] = np.zeros(len(normalizer.columns), np.float32)
-        item["present"] = np.zeros(len(normalizer.columns), np.float32)
+    for position, name in enumerate(splits[split]):
+        subject = by_id[name]
+        item = subject.image_item(cohort.dataset_dir)
         if subject.seg is not None:
-            values, present = normalizer.transform(features.loc[[subject_id]])
             item |= {"label": str(cohort.dataset_dir / subject.seg), "label_map": dict(subject.label_map)}
-            item |= {"features": values[0].astype(np.float32), "present": present[0].astype(np.float32)}
-        items.append(item)
+        items.append({**item, "features": values[position], "present": present[position].astype(np.float32)})
     return items
