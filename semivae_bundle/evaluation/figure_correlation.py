@@ -9,9 +9,8 @@ from matplotlib.figure import Figure
 
 from semivae_bundle.evaluation.bootstrap import FloatArray
 from semivae_bundle.evaluation.figure_style import partition_colour
-from semivae_bundle.evaluation.latent_independence import correlation_matrix
 from semivae_bundle.networks.partition import partition_slices
-from semivae_bundle.training.latent_metrics import active_units, max_correlation
+from semivae_bundle.training.latent_metrics import active_units, correlation_matrix, max_correlation
 
 
 def correlation_figure(means: FloatArray, partition: Mapping[str, int], chance: Mapping[str, float | None]) -> Figure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 
 import numpy as np
 import torch
@@ -32,18 +33,10 @@ def chance_correlation(
         for part in slices.values():
             shuffled[:, part] = means[rng.permutation(len(means)), part]
         drawn.append(max_correlation(shuffled, partition))
-    names = list(slices)
-    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    pairs = list(combinations(slices, 2))
     if len(means) < 3 or not drawn:
         return dict.fromkeys(pairs, float("nan"))
     return {pair: float(np.quantile([figures[pair] for figures in drawn], CHANCE_QUANTILE)) for pair in pairs}
-
-
-def correlation_matrix(means: FloatArray) -> FloatArray:
-    """Pearson correlation between all latent dimensions: (n, L) -> (L, L); 0 for a constant dimension."""
-    centred = means - means.mean(axis=0)
-    scaled = centred / np.maximum(np.sqrt(np.square(centred).sum(axis=0)), 1e-12)
-    return np.clip(scaled.T @ scaled, -1, 1)
 
 
 def kl_per_partition(means: FloatArray, log_vars: FloatArray, partition: Mapping[str, int]) -> dict[str, float]:

@@ -50,8 +50,7 @@ def r2_estimates(
     `prediction`, `target`, `present` (n, F), `counts` (R, n) -> F estimates, (R, F). A prediction that is constant has
     an R² of at most 0; fewer than three subjects have none.
     """
-    # Counted from the first subject, a target that does not vary is exactly 0, not a rounding error.
-    values = r2_per_feature(prediction - target[0], target - target[0], present)
+    values = r2_per_feature(prediction, target, present)
     resampled = np.full((len(counts), target.shape[1]), np.nan)
     for f in range(target.shape[1]):
         rows = present[:, f] > 0

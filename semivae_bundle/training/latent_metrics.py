@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 
 import numpy as np
 
@@ -21,8 +22,12 @@ def r2_per_feature(prediction: np.ndarray, target: np.ndarray, present: np.ndarr
     result = np.full(target.shape[1], np.nan)
     for f in range(target.shape[1]):
         rows = present[:, f] > 0
+        if rows.sum() < 3:
+            continue
         y, y_hat = target[rows, f].astype(np.float64), prediction[rows, f].astype(np.float64)
-        spread = np.square(y - y.mean()).sum() if rows.sum() >= 3 else 0.0
+        # Counted from the first subject, a target that does not vary is exactly 0, not a rounding error.
+        y, y_hat = y - y[0], y_hat - y[0]
+        spread = np.square(y - y.mean()).sum()
         if spread > 1e-12 * np.square(y).sum():
             result[f] = 1 - np.square(y - y_hat).sum() / spread
     return result
@@ -36,6 +41,13 @@ def active_units(means: np.ndarray, threshold: float = ACTIVE_VARIANCE) -> np.nd
     return np.asarray(means.var(axis=0) > threshold)
 
 
+def correlation_matrix(means: np.ndarray) -> np.ndarray:
+    """Pearson correlation between all latent dimensions: (n, L) -> (L, L); 0 for a constant dimension."""
+    centred = means - means.mean(axis=0)
+    scaled = centred / np.maximum(np.sqrt(np.square(centred).sum(axis=0)), 1e-12)
+    return np.asarray(np.clip(scaled.T @ scaled, -1, 1))
+
+
 def max_correlation(means: np.ndarray, partition: Mapping[str, int]) -> dict[tuple[str, str], float]:
     """Largest |Pearson r| between a dimension of one partition and one of another, per pair of partitions.
 
@@ -43,8 +55,5 @@ def max_correlation(means: np.ndarray, partition: Mapping[str, int]) -> dict[tup
     of the rest: the largest of K independent pairs is about sqrt(2 ln K / n) by chance alone, so quote n beside it.
     """
     active, slices = active_units(means), partition_slices(partition)
-    centred = means - means.mean(axis=0)
-    scaled = centred / np.maximum(np.sqrt(np.square(centred).sum(axis=0)), 1e-12)
-    correlation = np.abs(scaled.T @ scaled) * np.outer(active, active)
-    names = list(slices)
-    return {(a, b): float(correlation[slices[a], slices[b]].max()) for i, a in enumerate(names) for b in names[i + 1 :]}
+    correlation = np.abs(correlation_matrix(means)) * np.outer(active, active)
+    return {(a, b): float(correlation[slices[a], slices[b]].max()) for a, b in combinations(slices, 2)}

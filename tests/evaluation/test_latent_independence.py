@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from semivae_bundle.evaluation.latent_independence import chance_correlation, correlation_matrix, kl_per_partition
-from semivae_bundle.training.latent_metrics import max_correlation
+from semivae_bundle.evaluation.latent_independence import chance_correlation, kl_per_partition
+from semivae_bundle.training.latent_metrics import correlation_matrix, max_correlation
 
 PARTITION = {"vol": 1, "loc": 1, "shape": 4}
 
