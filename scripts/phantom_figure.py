@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from numpy.typing import NDArray
 
-from semivae_bundle.data.phantom.contrast import CHANNELS
 from semivae_bundle.data.phantom.subject import Scan, scan_patient
+from semivae_bundle.data.subjects import MODALITIES
 
 OUTPUT = "docs/figures/phantoms.png"
 REGIONS = ("NCR", "ED", "ET")
@@ -35,7 +35,7 @@ def draw(
     figure, axes = plt.subplots(5, 6, figsize=(9.0, 7.8), facecolor="black")
     for column, scan in zip(axes.T, scans, strict=True):
         draw_column(column, scan)
-    for row, name in zip(axes[:, 0], (*CHANNELS, "mask"), strict=True):
+    for row, name in zip(axes[:, 0], (*MODALITIES, "mask"), strict=True):
         row.text(0.02, 0.95, name, color="white", fontsize=9, transform=row.transAxes, va="top")
     for place, (region, colour) in enumerate(zip(REGIONS, COLOURS, strict=True)):
         axes[4, 0].text(0.02 + 0.2 * place, 0.02, region, color=colour, fontsize=7, transform=axes[4, 0].transAxes)

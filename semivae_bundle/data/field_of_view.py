@@ -70,8 +70,7 @@ class FieldOfView(InvertibleTransform):
         """Resample one channel-first volume; a MetaTensor keeps its affine true."""
         size_in = tuple(image.shape[1:])
         spacing_in = _spacing(image)
-        values = image.as_tensor() if isinstance(image, MetaTensor) else image
-        out = MetaTensor(resample_centred(values, spacing_in, self.roi_size, self.spacing))
+        out = MetaTensor(resample_centred(image.as_tensor(), spacing_in, self.roi_size, self.spacing))  # type: ignore[attr-defined]
         meta = TraceableTransform.track_transform_meta(
             image,
             sp_size=self.roi_size,

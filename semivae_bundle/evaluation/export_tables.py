@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Mapping
 from pathlib import Path
 
-from semivae_bundle.data.files import write_text_atomically
+from semivae_bundle.data.files import write_csv_atomically
 
 KEY = "subject"
 
@@ -43,8 +42,4 @@ class GrowingTable:
             )
         self.columns = columns
         self.rows[subject] = [cell if isinstance(cell, str) else f"{cell:.9g}" for cell in values.values()]
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([KEY, *self.columns])
-        writer.writerows([name, *self.rows[name]] for name in sorted(self.rows))
-        write_text_atomically(self.file, text.getvalue())
+        write_csv_atomically(self.file, [KEY, *self.columns], ([name, *self.rows[name]] for name in sorted(self.rows)))

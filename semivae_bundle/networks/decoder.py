@@ -64,17 +64,15 @@ class SpatialBroadcastDecoder(nn.Module):
         self.code = nn.Linear(latent_size, width)
         self.mix = nn.Sequential(nn.SiLU(), nn.Conv3d(width, width, 1), nn.SiLU())
         self.blocks = nn.ModuleList(ModulatedBlock(c, latent_size, norm_groups) for c in channels)
-        self.upsamples = nn.ModuleList(SubpixelUpsample(a, b) for a, b in pairwise(channels))
+        # The last level has none: `output` takes it to full size.
+        self.upsamples = nn.ModuleList([*(SubpixelUpsample(a, b) for a, b in pairwise(channels)), nn.Identity()])
         # One overlapping transposed convolution to full size costs a fifth of a block at full size.
         self.output = nn.ConvTranspose3d(channels[-1], image_channels + tumour_classes, 4, stride=2, padding=1)
 
     def forward(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         """(B, L) -> image (B, image_channels, D, H, W), tumour logits (B, tumour_classes, D, H, W)."""
         x = self.mix(self.place(self.coordinates) + self.code(latent)[:, :, None, None, None])
-        for i, block in enumerate(self.blocks):
-            x = block(x, latent)
-            for j, upsample in enumerate(self.upsamples):  # TorchScript cannot index a ModuleList by a variable
-                if i == j:
-                    x = upsample(x)
+        for block, upsample in zip(self.blocks, self.upsamples):  # noqa: B905 - TorchScript knows no strict
+            x = upsample(block(x, latent))
         maps = self.output(x)
         return maps[:, : self.image_channels], maps[:, self.image_channels :]

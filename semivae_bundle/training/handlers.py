@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 import time
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from monai.engines import IterationEvents
 from monai.utils import set_determinism
 from torch import nn
 
-from semivae_bundle.data.files import write_text_atomically
+from semivae_bundle.data.files import write_csv_atomically
 from semivae_bundle.losses.objective import SemiVAELoss
 from semivae_bundle.training.schedules import Schedule, scales_at
 
@@ -183,11 +182,7 @@ class TidyCSV:
         for name, value in sorted(engine.state.metrics.items()):
             if isinstance(value, (int, float)):
                 self.rows.append((epoch, name, float(value)))
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("epoch", "name", "value"))
-        writer.writerows(self.rows)
-        write_text_atomically(self.file, text.getvalue())
+        write_csv_atomically(self.file, ("epoch", "name", "value"), self.rows)
 
 
 class CopyMetrics:

@@ -79,7 +79,7 @@ class StopEarly:
         """Count, and stop. An epoch without validation does not count."""
         if self.key not in engine.state.metrics:
             return
-        score = float(engine.state.metrics.get(self.key, math.nan))
+        score = float(engine.state.metrics[self.key])
         if score > self.best:
             self.best, self.waited = score, 0
             return

@@ -8,12 +8,13 @@ import pytest
 from scipy.ndimage import binary_dilation
 
 from semivae_bundle.data.phantom.anatomy import load_atlas, sample_anatomy
-from semivae_bundle.data.phantom.contrast import CHANNELS, TISSUES, draw_contrast
+from semivae_bundle.data.phantom.contrast import TISSUES, draw_contrast
 from semivae_bundle.data.phantom.fields import draw_field, image_grid, sub_grid
 from semivae_bundle.data.phantom.lesion import grow_lesion
 from semivae_bundle.data.phantom.settle import SETTLING_GRID_MM, sphericity
 from semivae_bundle.data.phantom.subject import Scan, brain_box, draw_patient, mass_effect, scan_patient
 from semivae_bundle.data.phantom.tumour import draw_fractions, draw_tumour, grown
+from semivae_bundle.data.subjects import MODALITIES
 
 SIZE, SPACING = 48, 5.0
 COHORT = 60
@@ -180,7 +181,7 @@ def test_random_contrasts_vary_more_than_standard_ones() -> None:
         style: np.array([draw_contrast(np.random.default_rng([4, i]), style).mean for i in range(100)])
         for style in ("standard", "random")
     }
-    assert means["standard"].shape == (100, len(CHANNELS), len(TISSUES))
+    assert means["standard"].shape == (100, len(MODALITIES), len(TISSUES))
     assert means["random"].std(axis=0).mean() > 1.5 * means["standard"].std(axis=0).mean()
     kinds = [draw_contrast(np.random.default_rng([5, i]), "mixed").kind for i in range(200)]
     assert 0.4 < kinds.count("random") / 200 < 0.6

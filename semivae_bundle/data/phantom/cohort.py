@@ -16,9 +16,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from tqdm import tqdm
 
 from semivae_bundle.data.files import write_json_atomically, write_text_atomically
-from semivae_bundle.data.phantom.contrast import CHANNELS
 from semivae_bundle.data.phantom.settings import Settings, claim_folder
 from semivae_bundle.data.phantom.subject import scan_patient
+from semivae_bundle.data.subjects import MODALITIES
 
 # Streams of random numbers, beside those of the subjects.
 UNLABELLED, INCOMPLETE, MISSING = 0, 1, 3
@@ -84,7 +84,7 @@ def make_subject(folder: Path, settings: Settings, index: int, visit: int) -> di
     row = {"subject": name, **scan.factors, "labelled": int(labelled), "missing_modality": missing}
     temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder))
     try:
-        for channel, image in zip(CHANNELS, scan.images, strict=True):
+        for channel, image in zip(MODALITIES, scan.images, strict=True):
             if channel != missing:
                 save_image(temporary / f"{name}-{channel}.nii.gz", image, settings.spacing)
         if labelled:
@@ -120,7 +120,7 @@ def missing_channel(index: int, visit: int, settings: Settings) -> str:
     """The channel a scan lacks, or an empty text."""
     if not chosen(index, settings.missing_modality, settings.seed, INCOMPLETE):
         return ""
-    return str(np.random.default_rng([settings.seed, index, MISSING, visit]).choice(CHANNELS))
+    return str(np.random.default_rng([settings.seed, index, MISSING, visit]).choice(MODALITIES))
 
 
 def save_image(path: Path, image: NDArray[np.int16] | NDArray[np.uint8], spacing: float) -> None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-CHANNELS = ("t1c", "t1n", "t2f", "t2w")
+from semivae_bundle.data.subjects import MODALITIES
+
 TISSUES = ("grey", "white", "fluid", "ncr", "ed", "et", "vessel", "rind", "gliosis")
 STYLES = ("standard", "random", "mixed")
 
@@ -55,7 +56,7 @@ def draw_contrast(rng: np.random.Generator, style: str) -> Contrast:
             break
         mean = draw_means(rng, strength)
     texture = mean * rng.uniform(TEXTURE_LOW, TEXTURE_HIGH, STANDARD.shape)
-    gamma = np.exp(rng.normal(0, 0.08 + 0.15 * strength, len(CHANNELS)))
+    gamma = np.exp(rng.normal(0, 0.08 + 0.15 * strength, len(MODALITIES)))
     return Contrast(kind, strength, mean, texture, gamma)
 
 

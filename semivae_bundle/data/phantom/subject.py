@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 
 from semivae_bundle.data.phantom.acquisition import acquire, draw_scanner
 from semivae_bundle.data.phantom.anatomy import MassEffect, Pose, draw_pose, load_atlas, sample_anatomy
-from semivae_bundle.data.phantom.contrast import CHANNELS, Contrast, draw_contrast
+from semivae_bundle.data.phantom.contrast import Contrast, draw_contrast
 from semivae_bundle.data.phantom.detour import Detour, find_detours
 from semivae_bundle.data.phantom.fields import Array, Grid, draw_field, image_grid, slices_within, sub_grid
 from semivae_bundle.data.phantom.lesion import Lesion, grow_lesion
 from semivae_bundle.data.phantom.settle import SETTLING_GRID_MM, settled
 from semivae_bundle.data.phantom.tissue import compose_tissues, draw_stripping
 from semivae_bundle.data.phantom.tumour import Tumour, draw_tumour, grown
+from semivae_bundle.data.subjects import MODALITIES
 
 # Streams of random numbers: a patient's own, and one for each scan.
 PATIENT, COURSE, SCAN = 0, 1, 2
@@ -85,7 +86,7 @@ def scan_patient(seed: int, index: int, visit: int, visits: int, *, size: int, s
     anatomy = sample_anatomy(atlas, patient.pose, mass_effect(tumour), grid)
     lesion = grow_lesion(tumour, patient.detour, anatomy, grid)
     drawn = draw_contrast(rng, contrast)
-    images = np.zeros((len(CHANNELS), size, size, size), dtype=np.int16)
+    images = np.zeros((len(MODALITIES), size, size, size), dtype=np.int16)
     images[(slice(None), *part)] = render(rng, anatomy, lesion, drawn, grid)
     labels = np.zeros((size, size, size), dtype=np.uint8)
     labels[part] = lesion.labels
