@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-from joblib import Parallel, delayed
-from tqdm import tqdm
 
 from semivae_bundle import __version__
 from semivae_bundle.data.checks import Inspection, inspect_subject, repeated_subjects
 from semivae_bundle.data.files import write_json_atomically
 from semivae_bundle.data.layouts import find_subjects
 from semivae_bundle.data.orientation import ambiguous_orientations, check_overrides
+from semivae_bundle.data.parallel import in_parallel
 from semivae_bundle.data.problems import CohortError, Problem, Quarantined
 from semivae_bundle.data.splits import check_fractions, divide_cohort, read_splits_record
 from semivae_bundle.data.subjects import Subject
@@ -89,11 +86,10 @@ def index_cohort(
     check_fractions(fractions)
     found = find_subjects(dataset_dir, manifest)
     codes = check_overrides(orientation or {}, [subject.subject for subject in found])
-    jobs = Parallel(n_jobs=workers, return_as="generator")(
-        delayed(inspect_subject)(subject, dataset_dir, codes.get(subject.subject)) for subject in found
+    arguments = [(subject, dataset_dir, codes.get(subject.subject)) for subject in found]
+    inspections: list[Inspection] = list(
+        in_parallel(inspect_subject, arguments, workers=workers, label="index", unit="subject", progress=progress)
     )
-    bar = tqdm(jobs, total=len(found), desc="index", unit="subject", file=sys.stdout, disable=not progress)
-    inspections: list[Inspection] = list(bar)
     cohort = _collect(Path(dataset_dir), inspections, codes, manifest)
     write_json_atomically(Path(cohort_file), cohort.to_dict())
     print(f"\n{dataset_dir}\n{summarise_cohort(cohort.subjects, cohort.quarantine, cohort.warnings)}")

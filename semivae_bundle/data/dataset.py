@@ -8,14 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import torch
-from joblib.externals.loky import get_reusable_executor
 from monai.data import Dataset
-from tqdm import tqdm
 
 from semivae_bundle.data.files import atomic_path, sha256_of_files
+from semivae_bundle.data.parallel import in_parallel
 from semivae_bundle.data.transforms import Preprocessing
 
 PASSED_ON = ("subject", "features", "present")
@@ -46,14 +44,12 @@ class CachedSubjects(Dataset):
 
     def prepare(self, workers: int = -1, progress: bool = True) -> None:
         """Fill the cache in parallel, with a progress bar; what is there already is kept."""
-        # Workers that did light work before would take importing torch for a memory leak, and be stopped in mid-work.
-        get_reusable_executor().shutdown(wait=True)
-        jobs = joblib.Parallel(n_jobs=workers, return_as="generator")(
-            joblib.delayed(cache_subject)(item, self.preprocessing, self.cache_dir) for item in self.data
+        arguments = [(item, self.preprocessing, self.cache_dir) for item in self.data]
+        files = in_parallel(
+            cache_subject, arguments, workers=workers, label="preprocess", unit="subject", progress=progress
         )
-        bar = tqdm(jobs, total=len(self.data), desc="preprocess", unit="subject", disable=not progress)
         # Remembered here, before a loader's processes fork: each epoch's would otherwise hash every scan again.
-        self.cache_files = dict(enumerate(bar))
+        self.cache_files = dict(enumerate(files))
 
     def _transform(self, index: int) -> dict[str, Any]:
         item = self.data[index]

@@ -13,14 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import joblib
 import pandas as pd
-from tqdm import tqdm
 
 from semivae_bundle import __version__
 from semivae_bundle.data.cohort import Cohort
 from semivae_bundle.data.files import sha256_of_files, write_text_atomically
 from semivae_bundle.data.masks import read_mask
+from semivae_bundle.data.parallel import in_parallel
 from semivae_bundle.data.subjects import Subject
 from semivae_bundle.features.measure import measure_mask
 from semivae_bundle.features.schema import COLUMNS, SCHEMA_VERSION
@@ -61,11 +60,12 @@ def measure_cohort(
     logger.info("%s: %d subjects up to date, %d to measure", features_file, len(rows), len(stale))
     if gone:
         logger.info("%s: dropped %d subjects not labelled in the cohort any more: %s", features_file, len(gone), gone)
-    jobs = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(
-        joblib.delayed(measure_subject)(subject, cohort.dataset_dir, fov_mm) for subject in stale
+    arguments = [(subject, cohort.dataset_dir, fov_mm) for subject in stale]
+    show = progress and bool(stale)
+    outcomes = in_parallel(
+        measure_subject, arguments, workers=workers, label="measure masks", unit="subject", progress=show
     )
-    bar = tqdm(jobs, total=len(stale), desc="measure masks", unit="subject", disable=not (progress and stale))
-    for done, (name, outcome) in enumerate(bar, start=1):
+    for done, (name, outcome) in enumerate(outcomes, start=1):
         if isinstance(outcome, str):
             failures[name] = outcome
         else:

@@ -101,7 +101,7 @@ def test_workers_that_did_light_work_before_are_not_kept_for_heavy_work(items, t
     # loky would take importing torch for a memory leak and stop them in mid-work, some of them for ever.
     stopped: list[bool] = []
     executor = SimpleNamespace(shutdown=lambda wait: stopped.append(wait))
-    monkeypatch.setattr("semivae_bundle.data.dataset.get_reusable_executor", lambda: executor)
+    monkeypatch.setattr("semivae_bundle.data.parallel.get_reusable_executor", lambda: executor)
     CachedSubjects(items, VIEW, tmp_path / "cache").prepare(workers=1, progress=False)
     assert stopped == [True]
 

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-from tqdm import tqdm
 
 from semivae_bundle.data.files import write_json_atomically, write_text_atomically
+from semivae_bundle.data.parallel import in_parallel
 from semivae_bundle.data.phantom.settings import Settings, claim_folder
 from semivae_bundle.data.phantom.subject import scan_patient
 from semivae_bundle.data.subjects import MODALITIES
@@ -53,10 +52,8 @@ def generate_phantoms(
     claim_folder(folder, settings, n)
     for leftover in folder.glob(".BraTS-PHM-*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    todo = [(i, v) for i in range(n) for v in range(visits)]
-    make = delayed(make_subject)
-    results = Parallel(n_jobs=workers, return_as="generator")(make(folder, settings, i, v) for i, v in todo)
-    rows = list(tqdm(results, total=len(todo), desc="phantoms", unit="scan", disable=not progress))
+    todo = [(folder, settings, i, v) for i in range(n) for v in range(visits)]
+    rows = list(in_parallel(make_subject, todo, workers=workers, label="phantoms", unit="scan", progress=progress))
     factors = folder / "factors.csv"
     write_text_atomically(factors, as_csv(rows))
     return factors

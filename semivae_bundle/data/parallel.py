@@ -1,0 +1,33 @@
+"""One way to work through many subjects: in processes, with a progress bar, results in order."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
+from tqdm import tqdm
+
+Result = TypeVar("Result")
+
+
+def in_parallel(
+    function: Callable[..., Result],
+    arguments: Sequence[tuple[Any, ...]],
+    *,
+    workers: int | None,
+    label: str,
+    unit: str,
+    progress: bool,
+) -> Iterator[Result]:
+    """`function(*one)` for each of `arguments`, in their order, as soon as they are there.
+
+    `workers`: processes, -1 for one per core, None to take what `joblib.parallel_config` says, e.g. `backend="dask"`.
+    """
+    # joblib keeps its workers. One that began with a light job takes what a heavy one imports and caches for a memory
+    # leak, and is stopped in mid-work: each kind of job gets workers of its own.
+    get_reusable_executor().shutdown(wait=True)
+    jobs = Parallel(n_jobs=workers, return_as="generator")(delayed(function)(*one) for one in arguments)
+    yield from tqdm(jobs, total=len(arguments), desc=label, unit=unit, file=sys.stdout, disable=not progress)
