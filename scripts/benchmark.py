@@ -1,10 +1,12 @@
-"""How fast the parts of the bundle are on this machine: `python scripts/benchmark.py features` and so on.
+"""How fast the parts of the bundle are on this machine: `python scripts/benchmark.py step|features|preprocess|loader`.
 
 Each sub-command is one function in `scripts/benchmarks/`, and prints one table.
 """
 
 import fire
 from benchmarks.features import features
+from benchmarks.scans import loader, preprocess
+from benchmarks.step import step
 
 if __name__ == "__main__":
-    fire.Fire({"features": features})
+    fire.Fire({"step": step, "features": features, "preprocess": preprocess, "loader": loader})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 import tracemalloc
-from collections.abc import Callable
 from functools import partial
 
 import nibabel
 import numpy as np
+from benchmarks.timing import seconds
 from scipy.ndimage import gaussian_filter
 
 from semivae_bundle.features.measure import measure_mask
@@ -59,13 +59,6 @@ def rough_tumour(size: int, voxels: float, seed: int) -> np.ndarray:
     for label, threshold in zip((2, 3, 1), thresholds, strict=True):
         labels[distance < threshold] = label
     return labels
-
-
-def seconds(call: Callable[[], object]) -> float:
-    """Wall time of one call."""
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
 
 
 def peak_mib(labels: np.ndarray, spacing: tuple[float, float, float]) -> float:
