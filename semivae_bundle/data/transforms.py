@@ -21,7 +21,6 @@ from monai.transforms import (
     RandGaussianNoised,
     RandGaussianSmoothd,
     Randomizable,
-    RandScaleIntensityd,
 )
 
 from semivae_bundle.data.field_of_view import BrainFieldOfViewd, FieldOfViewd
@@ -101,18 +100,28 @@ class FlipWithTargetsd(MapTransform, Randomizable):
         return result
 
 
-class BackgroundToZerod(MapTransform):
-    """Sets what `brain_key` marks as outside the brain to 0 again, after intensity changes."""
+class StandardiseBraind(MapTransform):
+    """Z-scores every channel anew over what `brain_key` marks, and sets the rest to 0.
+
+    The network only ever meets standardised scans; an augmentation that shifts or stretches the intensities must not
+    teach it others, nor let a few bright images make up the reconstruction error.
+    """
 
     def __init__(self, keys: KeysCollection, brain_key: str) -> None:
         super().__init__(keys)
         self.brain_key = brain_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Multiply by the brain mask."""
+        """Standardise (C, D, H, W) by the brain (1, D, H, W)."""
         result = dict(data)
+        brain = result[self.brain_key]
+        count, dims = brain.sum().clamp(min=1), (1, 2, 3)
         for key in self.key_iterator(result):
-            result[key] = result[key] * result[self.brain_key]
+            image = result[key] * brain
+            mean = image.sum(dim=dims, keepdim=True) / count
+            centred = (image - mean) * brain
+            std = (centred.square().sum(dim=dims, keepdim=True) / count).sqrt()
+            result[key] = centred / std.clamp(min=1e-8)
         return result
 
 
@@ -154,20 +163,19 @@ class Preprocessing:
 
 
 def intensity_augmentation(
-    keys: Sequence[str], probability: float, noise_std: float, bias: float, gamma: Sequence[float], scale: float
+    keys: Sequence[str], probability: float, noise_std: float, bias: float, gamma: Sequence[float]
 ) -> Compose:
-    """Scanner-like changes of a z-scored image: contrast curve, bias field, gain, blur and noise, each with
-    `probability`.
+    """Scanner-like changes of a z-scored image: contrast curve, bias field, blur and noise, each with `probability`
+    (blur with half of it); then standardised again, as any scan is, which is why there is no gain.
     """
     return Compose(
         [
             RandAdjustContrastd(keys=keys, prob=probability, gamma=tuple(gamma)),
             RandBiasFieldd(keys=keys, prob=probability, degree=2, coeff_range=(0.0, bias)),
-            RandScaleIntensityd(keys=keys, prob=probability, factors=scale, channel_wise=True),
             RandGaussianSmoothd(
                 keys=keys, prob=probability / 2, sigma_x=(0.3, 0.8), sigma_y=(0.3, 0.8), sigma_z=(0.3, 0.8)
             ),
             RandGaussianNoised(keys=keys, prob=probability, std=noise_std),
-            BackgroundToZerod(keys=keys, brain_key="brain"),
+            StandardiseBraind(keys=keys, brain_key="brain"),
         ]
     )

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool3d
 
-from semivae_bundle.losses.independence import cross_partition_correlation, cross_partition_mask
+from semivae_bundle.losses.independence import explained_nats
 from semivae_bundle.losses.kl import gaussian_kl, with_free_bits
-from semivae_bundle.losses.queue import MeanQueue
 from semivae_bundle.losses.reconstruction import optimal_sigma_nll, voxel_weights, weighted_mse
 from semivae_bundle.losses.semantic import masked_gaussian_nll
 from semivae_bundle.losses.tumour import tumour_map_loss
@@ -24,8 +22,8 @@ class SemiVAELoss(nn.Module):
     kl_<partition>   KL with the partition's free bits (`free_bits`, nats per dimension)
     semantic_<p>     Gaussian NLL of the present features of partition p at noise `semantic_sigma`
     tumour_ce, tumour_dice   the decoded tumour map of labelled subjects; times `observations`: voxels repeat each other
-    tumour_seen_ce, _dice    the same for the encoder's coarse segmentation
-    independence     pairwise Gaussian information between partitions, from the batch and a queue of past means
+    tumour_seen_ce, _dice    the same for the segmentation that the encoder sees
+    independence     what the prior charges for the part of the means that earlier partitions explain
 
     `weights` has one number for each of reconstruction, kl, semantic, tumour, independence; `scale` multiplies them and
     is what schedules move (keys: `kl`, `semantic`, `independence`, ...). `features`: number of features per partition.
@@ -41,7 +39,6 @@ class SemiVAELoss(nn.Module):
         semantic_sigma: float,
         tumour_weight: float,
         outside_weight: float,
-        queue_size: int,
     ) -> None:
         super().__init__()
         self.slices = partition_slices(partition)
@@ -53,8 +50,6 @@ class SemiVAELoss(nn.Module):
         self.semantic_sigma = semantic_sigma
         self.tumour_weight = tumour_weight
         self.outside_weight = outside_weight
-        self.queue = MeanQueue(queue_size, sum(partition.values()))
-        self.register_buffer("cross", cross_partition_mask(partition), persistent=False)
         self.terms: dict[str, Tensor] = {}
 
     def forward(self, output: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
@@ -63,12 +58,9 @@ class SemiVAELoss(nn.Module):
         terms |= self.kl_terms(output)
         terms |= self.semantic_terms(output, target)
         terms |= self.tumour_terms(output, target)
-        terms |= self.independence_terms(output)
+        terms["independence"] = explained_nats(output["mean"], output["explained"])
         self.terms = {name: value.detach() for name, value in terms.items()}
-        total = torch.stack([self.weight_of(name) * value for name, value in terms.items()]).sum()
-        if self.training:
-            self.queue.push(output["mean"])
-        return total
+        return torch.stack([self.weight_of(name) * value for name, value in terms.items()]).sum()
 
     def weight_of(self, term: str) -> float:
         """The weight of a term now: the configured weight of its family times the schedule's scale."""
@@ -105,25 +97,12 @@ class SemiVAELoss(nn.Module):
     def tumour_terms(self, output: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Cross-entropy and Dice of the decoded tumour map, and of the one that the encoder sees."""
         ce, dice = tumour_map_loss(output["tumour_logits"], target["regions"], target["brain"], target["labelled"])
-        factor = target["regions"].shape[2] // output["coarse_logits"].shape[2]
-        regions, brain = (avg_pool3d(target[name].float(), factor) for name in ("regions", "brain"))
-        seen_ce, seen_dice = tumour_map_loss(output["coarse_logits"], regions, brain, target["labelled"])
+        seen_ce, seen_dice = tumour_map_loss(
+            output["seen_logits"], target["regions"], target["brain"], target["labelled"]
+        )
         return {
             "tumour_ce": self.observations * ce,
             "tumour_dice": self.observations * dice,
             "tumour_seen_ce": self.observations * seen_ce,
             "tumour_seen_dice": self.observations * seen_dice,
         }
-
-    def independence_terms(self, output: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Cross-partition correlation of batch and queue.
-
-        The batch is B of the n rows, so its gradient is B/n of the population's: it is scaled back by n/B.
-        """
-        means, cross = output["mean"], self.get_buffer("cross")
-        if not self.training:
-            return {"independence": cross_partition_correlation(means, cross).detach()}
-        joined = self.queue(means)
-        value = cross_partition_correlation(joined, cross)
-        lift = joined.shape[0] / means.shape[0]
-        return {"independence": value.detach() + lift * (value - value.detach())}

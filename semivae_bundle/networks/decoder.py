@@ -5,11 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from semivae_bundle.networks.blocks import ResidualBlock, SubpixelUpsample, coordinate_grid
+from semivae_bundle.networks.blocks import (
+    BACKGROUND_LOGIT,
+    Float32Linear,
+    ResidualBlock,
+    SubpixelUpsample,
+    coordinate_grid,
+)
 from semivae_bundle.networks.partition import check_roi
 
 
@@ -31,6 +38,61 @@ class ModulatedBlock(nn.Module):
         return self.block(x * (1 + scale) + shift)
 
 
+class Anchors(nn.Module):
+    """Places and widths that the code names: (B, L) -> centres (B, K, 3) in [-1, 1] coordinates, widths (B, K) > 0.
+
+    Both affine in the code, the width in its logarithm. A broadcast decoder has to learn a comparison of coordinates
+    and code before it can move a blob; with anchors (the attention windows of arXiv:1502.04623, 3.2) the place of a
+    tumour is three numbers rather than a picture.
+    """
+
+    def __init__(self, latent_size: int, anchors: int) -> None:
+        super().__init__()
+        self.centre = Float32Linear(latent_size, 3 * anchors)
+        self.log_width = Float32Linear(latent_size, anchors)
+        nn.init.zeros_(self.log_width.weight)
+        nn.init.constant_(self.log_width.bias, math.log(0.3))
+
+    def forward(self, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, L) -> (B, K, 3), (B, K), float32."""
+        # Bounded, because a width of zero or infinity has no gradient to come back by.
+        width = self.log_width(latent).clamp(-3.5, 1.0).exp()
+        return self.centre(latent).reshape(latent.shape[0], -1, 3), width
+
+
+class AnchorMaps(nn.Module):
+    """Adds to a feature map what each of its voxels is to each anchor: (B, C, D, H, W) -> the same.
+
+    For $u = (x - c) / s$ the Gaussian $g = e^{-|u|^2/2}$ and the direction $g u$, four maps an anchor, mixed into the
+    channels. All four are products of one function per axis, so they cost one product each.
+    """
+
+    if TYPE_CHECKING:  # TorchScript would want to make sense of these
+        x: Tensor
+        y: Tensor
+        z: Tensor
+
+    def __init__(self, size: tuple[int, int, int], channels: int, anchors: int) -> None:
+        super().__init__()
+        grid = coordinate_grid(size)[0]
+        self.register_buffer("x", grid[0, :, 0, 0].clone(), persistent=False)
+        self.register_buffer("y", grid[1, 0, :, 0].clone(), persistent=False)
+        self.register_buffer("z", grid[2, 0, 0, :].clone(), persistent=False)
+        self.mix = nn.Conv3d(4 * anchors, channels, 1, bias=False)
+
+    def forward(self, x: Tensor, centre: Tensor, width: Tensor) -> Tensor:
+        """`x` (B, C, D, H, W), `centre` (B, K, 3), `width` (B, K) -> (B, C, D, H, W)."""
+        axes = []
+        for axis, places in enumerate([self.x, self.y, self.z]):
+            u = (places - centre[:, :, axis].unsqueeze(2)) / width.unsqueeze(2)
+            g = torch.exp(-0.5 * u.square())
+            kinds = [g, g, g, g]
+            kinds[axis + 1] = g * u
+            axes.append(torch.cat(kinds, dim=1).to(x.dtype))
+        plane = axes[0][:, :, :, None, None] * axes[1][:, :, None, :, None]
+        return x + self.mix(plane * axes[2][:, :, None, None, :])
+
+
 class SpatialBroadcastDecoder(nn.Module):
     """Spatial broadcast decoder (arXiv:1901.07017) on a coarse grid, with sub-pixel upsampling: (B, L) -> two maps.
 
@@ -48,12 +110,13 @@ class SpatialBroadcastDecoder(nn.Module):
         channels: Sequence[int],
         norm_groups: int,
         frequencies: int,
+        anchors: int,
     ) -> None:
         super().__init__()
         if not channels or min(channels) < 1:
             raise ValueError(f"decoder: channels must hold at least one positive width, found {list(channels)}")
         check_roi(tuple(roi_size), 2 ** len(channels))
-        self.image_channels = image_channels
+        self.image_channels, self.tumour_classes = image_channels, tumour_classes
         side = 2 ** len(channels)
         grid = coordinate_grid((roi_size[0] // side, roi_size[1] // side, roi_size[2] // side))
         octaves = [grid * (math.pi * 2.0**k / 2) for k in range(frequencies)]
@@ -63,16 +126,22 @@ class SpatialBroadcastDecoder(nn.Module):
         self.place = nn.Conv3d(3 * (1 + 2 * frequencies), width, 1)
         self.code = nn.Linear(latent_size, width)
         self.mix = nn.Sequential(nn.SiLU(), nn.Conv3d(width, width, 1), nn.SiLU())
+        sides = [tuple(size * 2**level // side for size in roi_size) for level in range(len(channels))]
+        self.anchors = Anchors(latent_size, anchors)
+        self.anchored = nn.ModuleList(AnchorMaps(size, c, anchors) for size, c in zip(sides, channels, strict=True))
         self.blocks = nn.ModuleList(ModulatedBlock(c, latent_size, norm_groups) for c in channels)
         # The last level has none: `output` takes it to full size.
         self.upsamples = nn.ModuleList([*(SubpixelUpsample(a, b) for a, b in pairwise(channels)), nn.Identity()])
         # One overlapping transposed convolution to full size costs a fifth of a block at full size.
         self.output = nn.ConvTranspose3d(channels[-1], image_channels + tumour_classes, 4, stride=2, padding=1)
+        with torch.no_grad():
+            self.output.bias[image_channels] = BACKGROUND_LOGIT  # type: ignore[index]
 
     def forward(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         """(B, L) -> image (B, image_channels, D, H, W), tumour logits (B, tumour_classes, D, H, W)."""
         x = self.mix(self.place(self.coordinates) + self.code(latent)[:, :, None, None, None])
-        for block, upsample in zip(self.blocks, self.upsamples):  # noqa: B905 - TorchScript knows no strict
-            x = upsample(block(x, latent))
-        maps = self.output(x)
-        return maps[:, : self.image_channels], maps[:, self.image_channels :]
+        centre, width = self.anchors(latent)
+        for block, upsample, anchored in zip(self.blocks, self.upsamples, self.anchored):  # noqa: B905 - TorchScript
+            x = upsample(block(anchored(x, centre, width), latent))
+        image, logits = self.output(x).split([self.image_channels, self.tumour_classes], dim=1)
+        return image, logits

@@ -1,4 +1,4 @@
-"""Image -> feature vector, by way of a coarse tumour segmentation."""
+"""Image -> feature vector, by way of a tumour segmentation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from semivae_bundle.networks.blocks import ResidualBlock, group_norm
+from semivae_bundle.networks.blocks import BACKGROUND_LOGIT, ResidualBlock, SubpixelUpsample, group_norm
 from semivae_bundle.networks.moments import MOMENTS, MomentPooling
 from semivae_bundle.networks.partition import check_roi
 
@@ -16,13 +16,13 @@ CLASSES = 4  # background, NCR, ED, ET
 
 
 class ResNetEncoder(nn.Module):
-    """3-D ResNet (arXiv:1512.03385): (B, C, D, H, W) -> (B, feature_size), coarse tumour logits (B, 4, D/2, H/2, W/2).
+    """3-D ResNet (arXiv:1512.03385): (B, C, D, H, W) -> (B, feature_size), tumour logits (B, 4, D, H, W).
 
     A stem of stride 2, then one stage per entry of `blocks`; each stage after the first halves the sides and doubles
     the channels. Three readings make the feature vector: every stage's spatial average, which counts; the last map on
-    a coarse grid of at most `pool_size` cells a side, which keeps *where*; and the moments of a segmentation scored
-    at every stage and summed on the finest (FCN, arXiv:1411.4038). The segmentation is supervised where a mask exists,
-    so that the few labels teach every voxel instead of one number per scan.
+    a coarse grid of at most `pool_size` cells a side, which keeps *where*; and the moments of a segmentation read from
+    a feature pyramid over the stages (arXiv:1612.03144). The segmentation is supervised where a mask exists, so that
+    the few labels teach every voxel instead of one number per scan.
     """
 
     def __init__(
@@ -57,30 +57,36 @@ class ResNetEncoder(nn.Module):
             rest = [ResidualBlock(width, width, 1, norm_groups) for _ in range(count - 1)]
             self.stages.append(nn.Sequential(first, *rest))
             previous = width
-        self.scores = nn.ModuleList(nn.Conv3d(width, CLASSES, 1) for width in widths)
+        self.laterals = nn.ModuleList(nn.Conv3d(width, base_filters, 1) for width in widths)
+        self.segment = SubpixelUpsample(base_filters, CLASSES)
+        with torch.no_grad():
+            self.segment.expand.bias.reshape(CLASSES, -1)[0] = BACKGROUND_LOGIT  # type: ignore[union-attr]
         cells = tuple(min(pool_size, side // factor) for side in roi_size)
         self.where = nn.Sequential(
             nn.Conv3d(previous, pool_channels, 1), nn.ReLU(inplace=True), nn.AdaptiveAvgPool3d(cells), nn.Flatten()
         )
-        self.moments = MomentPooling((roi_size[0] // 2, roi_size[1] // 2, roi_size[2] // 2))
-        read = sum(widths) + pool_channels * cells[0] * cells[1] * cells[2] + CLASSES * MOMENTS
-        self.join = nn.Sequential(nn.Linear(read, hidden_size), nn.SiLU())
+        self.moments = MomentPooling((roi_size[0], roi_size[1], roi_size[2]))
+        read = sum(widths) + pool_channels * cells[0] * cells[1] * cells[2]
+        # The residual stream grows as training goes on; unnormalised, the latent means would grow with it.
+        self.read = nn.LayerNorm(read)
+        self.join = nn.Sequential(nn.Linear(read + CLASSES * MOMENTS, hidden_size), nn.SiLU())
         self.feature_size = hidden_size + CLASSES * MOMENTS
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, D, H, W) -> features (B, feature_size), tumour logits at half the image's sides."""
+        """(B, C, D, H, W) -> features (B, feature_size), tumour logits (B, 4, D, H, W)."""
         x = self.stem(image)
-        averages, scores = [], []
-        for stage, score in zip(self.stages, self.scores):  # noqa: B905 - TorchScript knows no strict
+        averages, laterals = [], []
+        for stage, lateral in zip(self.stages, self.laterals):  # noqa: B905 - TorchScript knows no strict
             x = stage(x)
             averages.append(x.mean(dim=(2, 3, 4)))
-            scores.append(score(x))
-        logits = scores[-1]
-        for finer in scores[:-1][::-1]:
-            logits = finer + interpolate(logits, scale_factor=2.0, mode="trilinear", align_corners=False)
+            laterals.append(lateral(x))
+        pyramid = laterals[-1]
+        for finer in laterals[:-1][::-1]:
+            pyramid = finer + interpolate(pyramid, scale_factor=2.0, mode="trilinear", align_corners=False)
+        logits = self.segment(torch.relu(pyramid))
         # Detached: early on, the feature regression's large and aimless gradient would unlearn the segmentation.
         moments = self.moments(logits.detach())
         counts = torch.cat(averages, dim=1)
-        read = torch.cat([counts, self.where(x), moments.to(x.dtype)], dim=1)
+        read = self.read(torch.cat([counts, self.where(x)], dim=1))
         # The moments also pass by themselves: a linear read-out of them is already a good volume and place.
-        return torch.cat([self.join(read).float(), moments], dim=1), logits
+        return torch.cat([self.join(torch.cat([read, moments], dim=1)).float(), moments], dim=1), logits

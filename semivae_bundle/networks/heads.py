@@ -50,7 +50,8 @@ class StructuredHeads(nn.Module):
     def forward(self, latent: Tensor) -> Tensor:
         """(B, L) -> (B, F)."""
         weight = self.weight * self.mask  # type: ignore[operator]
-        return nn.functional.linear(latent, weight, self.bias)
+        # Not a matrix product, which autocast would round to bf16: these numbers are read as measurements.
+        return (latent.float().unsqueeze(1) * weight).sum(dim=2) + self.bias
 
 
 class MLPHeads(nn.Module):

@@ -19,7 +19,7 @@ class PackedSemiVAE(SemiVAE):
 
     def forward(self, image: Tensor) -> Tensor:  # type: ignore[override]
         """(B, C, D, H, W) -> (B, K, D, H, W), laid out as `pack` says."""
-        mean, log_var, _ = self.encode(image)
+        mean, log_var, _, _ = self.encode(image)
         reconstruction, tumour_logits = self.decoder(mean)
         return pack(tumour_logits, reconstruction, mean, log_var, self.heads(mean))
 

@@ -125,9 +125,9 @@ def test_a_second_run_does_only_what_is_missing(options: dict[str, Any], capsys:
 
 def test_other_weights_replace_every_result(options: dict[str, Any], tmp_path: Path) -> None:
     out = infer(options, save_reconstruction=True)
-    before = {row["subject"]: row["mean_vol_00"] for row in rows(out / "latents.csv")}
+    before = {row["subject"]: row["mean_residual_00"] for row in rows(out / "latents.csv")}
     infer({**options, "checkpoint": str(save_model(tmp_path / "other.pt", 1))})
-    after = {row["subject"]: row["mean_vol_00"] for row in rows(out / "latents.csv")}
+    after = {row["subject"]: row["mean_residual_00"] for row in rows(out / "latents.csv")}
     assert after.keys() == before.keys()
     assert all(after[name] != before[name] for name in before)
     # The reconstruction was not asked for again, and the old one would contradict the new latents.

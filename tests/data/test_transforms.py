@@ -11,7 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from semivae_bundle.data.orientation import stated_affine
-from semivae_bundle.data.transforms import FlipWithTargetsd, Preprocessing, ReadRegionsd, intensity_augmentation
+from semivae_bundle.data.transforms import (
+    FlipWithTargetsd,
+    Preprocessing,
+    ReadRegionsd,
+    StandardiseBraind,
+    intensity_augmentation,
+)
 from semivae_bundle.features.measure import measure_mask
 from semivae_bundle.features.normalizer import ColumnScale, Normalizer
 
@@ -145,11 +151,12 @@ def a_sample() -> dict[str, Any]:
     torch.manual_seed(0)
     brain = torch.zeros(1, 12, 12, 12)
     brain[:, 3:9, 3:9, 3:9] = 1
-    return {"image": torch.randn(4, 12, 12, 12) * brain, "brain": brain, "regions": torch.rand(3, 12, 12, 12)}
+    sample = {"image": 3 + torch.randn(4, 12, 12, 12), "brain": brain, "regions": torch.rand(3, 12, 12, 12)}
+    return StandardiseBraind(["image"], "brain")(sample)
 
 
 def test_intensity_augmentation_changes_the_brain_and_nothing_else() -> None:
-    augment = intensity_augmentation(["image"], 1.0, noise_std=0.1, bias=0.3, gamma=(0.7, 1.5), scale=0.2)
+    augment = intensity_augmentation(["image"], 1.0, noise_std=0.1, bias=0.3, gamma=(0.7, 1.5))
     augment.set_random_state(0)
     sample = a_sample()
     result = augment(dict(sample))
@@ -161,9 +168,9 @@ def test_intensity_augmentation_changes_the_brain_and_nothing_else() -> None:
     assert torch.equal(result["regions"], sample["regions"])
 
 
-@pytest.mark.parametrize("option", [{"noise_std": 0.5}, {"bias": 1.0}, {"gamma": (2.9, 3.0)}, {"scale": 0.9}])
+@pytest.mark.parametrize("option", [{"noise_std": 0.5}, {"bias": 1.0}, {"gamma": (2.9, 3.0)}])
 def test_every_option_of_the_augmentation_has_an_effect(option: dict[str, Any]) -> None:
-    plain: dict[str, Any] = {"noise_std": 0.1, "bias": 0.3, "gamma": (0.7, 1.5), "scale": 0.2}
+    plain: dict[str, Any] = {"noise_std": 0.1, "bias": 0.3, "gamma": (0.7, 1.5)}
     results = []
     for options in (plain, {**plain, **option}):
         augment = intensity_augmentation(["image"], 1.0, **options)
@@ -174,5 +181,19 @@ def test_every_option_of_the_augmentation_has_an_effect(option: dict[str, Any]) 
 
 def test_with_probability_zero_nothing_changes() -> None:
     sample = a_sample()
-    augment = intensity_augmentation(["image"], 0.0, noise_std=0.5, bias=1.0, gamma=(0.5, 2.0), scale=0.9)
-    assert torch.equal(torch.as_tensor(augment(dict(sample))["image"]), sample["image"])
+    augment = intensity_augmentation(["image"], 0.0, noise_std=0.5, bias=1.0, gamma=(0.5, 2.0))
+    torch.testing.assert_close(torch.as_tensor(augment(dict(sample))["image"]), sample["image"])
+
+
+def test_an_augmented_scan_is_as_standardised_as_any() -> None:
+    augment = intensity_augmentation(["image"], 1.0, noise_std=0.5, bias=1.0, gamma=(2.0, 2.5))
+    augment.set_random_state(0)
+    sample = a_sample()
+    values = torch.as_tensor(augment(dict(sample))["image"])[:, sample["brain"][0] > 0]
+    torch.testing.assert_close(values.mean(dim=1), torch.zeros(4), atol=1e-5, rtol=0)
+    torch.testing.assert_close(values.std(dim=1, correction=0), torch.ones(4), atol=1e-5, rtol=0)
+
+
+def test_a_channel_without_contrast_stays_finite_when_standardised() -> None:
+    sample = {"image": torch.ones(1, 3, 3, 3), "brain": torch.ones(1, 3, 3, 3)}
+    assert torch.equal(StandardiseBraind(["image"], "brain")(sample)["image"], torch.zeros(1, 3, 3, 3))

@@ -1,90 +1,33 @@
-"""Correlation between partitions, free of the offset that chance makes."""
+"""The price of saying a thing twice, and its gradient."""
 
-import pytest
 import torch
-from torch import Tensor
 
-from semivae_bundle.losses.independence import cross_partition_correlation, cross_partition_mask
-
-SIZES = {"a": 3, "b": 2, "c": 1}
-MASK = cross_partition_mask(SIZES)
+from semivae_bundle.losses.independence import explained_nats
 
 
-def normals(n: int, dimensions: int, seed: int) -> Tensor:
-    return torch.randn(n, dimensions, generator=torch.Generator().manual_seed(seed))
+def a_projection(size: int, rank: int) -> torch.Tensor:
+    basis, _ = torch.linalg.qr(torch.randn(size, rank, generator=torch.Generator().manual_seed(0)))
+    return basis @ basis.T
 
 
-def test_the_mask_marks_pairs_of_different_partitions() -> None:
-    owner = torch.tensor([0, 0, 0, 1, 1, 2])
-    assert torch.equal(MASK.bool(), owner[:, None] != owner[None, :])
-    assert int(MASK.sum()) == 2 * (3 * 2 + 3 * 1 + 2 * 1)
-
-
-@pytest.mark.parametrize("n", [3, 5, 20, 200])
-def test_independent_dimensions_expect_zero_whatever_the_number_of_subjects(n: int) -> None:
-    draws = torch.stack([cross_partition_correlation(normals(n, 6, s), MASK, epsilon=1e-9) for s in range(600)])
-    standard_error = float(draws.std()) / 600**0.5
-    assert abs(float(draws.mean())) < 3.5 * standard_error
-
-
-def test_a_duplicated_dimension_has_the_information_of_perfect_correlation() -> None:
-    z = normals(50, 1, 0)
-    value = cross_partition_correlation(torch.cat([z, -z], dim=1), cross_partition_mask({"a": 1, "b": 1}), epsilon=1e-9)
-    assert value.item() == pytest.approx(0.5 * (1 - 1 / 49), rel=1e-5)
-
-
-def test_it_is_half_the_squared_pearson_correlation_summed_over_pairs() -> None:
-    z = normals(30, 6, 1) @ normals(6, 6, 2)
-    r = torch.corrcoef(z.T)
-    pairs = [(i, j) for i in range(6) for j in range(i + 1, 6) if MASK[i, j]]
-    expected = sum(0.5 * (float(r[i, j]) ** 2 - 1 / 29) for i, j in pairs)
-    assert float(cross_partition_correlation(z, MASK, epsilon=1e-9)) == pytest.approx(expected, rel=1e-4)
-
-
-def test_correlation_within_a_partition_is_free() -> None:
-    z = normals(40, 1, 0)
-    value = cross_partition_correlation(z.repeat(1, 4), cross_partition_mask({"a": 4}))
-    assert value.item() == 0.0
-
-
-def test_scale_and_offset_of_a_dimension_do_not_matter() -> None:
-    z = normals(40, 6, 3)
-    moved = z * torch.tensor([1.0, 5, 2, 3, 10, 4]) + torch.arange(6)
-    torch.testing.assert_close(
-        cross_partition_correlation(moved, MASK, epsilon=1e-9),
-        cross_partition_correlation(z, MASK, epsilon=1e-9),
-        rtol=1e-4,
-        atol=1e-5,
-    )
-
-
-def test_a_constant_dimension_has_a_finite_value_and_no_gradient() -> None:
-    z = normals(20, 6, 4)
-    z[:, 0] = 0.7
-    z.requires_grad_()
-    value = cross_partition_correlation(z, MASK)
-    value.backward()
-    assert value.isfinite()
-    assert z.grad is not None
-    assert z.grad.isfinite().all()
-    assert float(z.grad[:, 0].abs().max()) < 1e-5
-    assert z.grad[:, 1:].any()
-
-
-def test_its_gradient_step_lowers_the_correlation() -> None:
-    z = normals(40, 2, 5)
-    z[:, 1] += z[:, 0]
-    z.requires_grad_()
-    before = cross_partition_correlation(z, cross_partition_mask({"a": 1, "b": 1}))
-    (gradient,) = torch.autograd.grad(before, z)
-    assert cross_partition_correlation(z - 5 * gradient, cross_partition_mask({"a": 1, "b": 1})) < before
-
-
-@pytest.mark.parametrize("n", [1, 2])
-def test_two_subjects_say_nothing(n: int) -> None:
-    z = normals(n, 6, 6).requires_grad_()
-    value = cross_partition_correlation(z, MASK)
+def test_nothing_explained_costs_nothing() -> None:
+    mean = torch.randn(5, 4, requires_grad=True)
+    value = explained_nats(mean, torch.zeros(5, 4))
     value.backward()
     assert value.item() == 0.0
-    assert z.grad is not None
-    assert not z.grad.any()
+    assert mean.grad is not None
+    assert not mean.grad.any()
+
+
+def test_the_price_is_what_the_prior_charges_for_that_part_of_the_mean() -> None:
+    explained = torch.tensor([[1.0, 2.0], [0.0, 4.0]])
+    assert explained_nats(torch.randn(2, 2), explained).item() == (0.5 * 5 + 0.5 * 16) / 2
+
+
+def test_the_gradient_is_that_of_the_squared_projection_of_the_raw_means() -> None:
+    projection, raw = a_projection(6, 2), torch.randn(7, 6, generator=torch.Generator().manual_seed(1))
+    direct, surrogate = raw.clone().requires_grad_(), raw.clone().requires_grad_()
+    (0.5 * (direct @ projection).square().sum(dim=1).mean()).backward()
+    explained = surrogate.detach() @ projection
+    explained_nats(surrogate - explained, explained).backward()
+    torch.testing.assert_close(surrogate.grad, direct.grad)

@@ -27,7 +27,6 @@ def an_objective(**options: Any) -> SemiVAELoss:
         "semantic_sigma": 0.2,
         "tumour_weight": 5.0,
         "outside_weight": 0.1,
-        "queue_size": 16,
     }
     return SemiVAELoss(**{**arguments, **options})
 
@@ -45,7 +44,8 @@ def a_batch(labelled: bool = True, seed: int = 0) -> tuple[dict[str, Tensor], di
         "features": normal(4, 3),
         "reconstruction": normal(4, 4, *grid),
         "tumour_logits": normal(4, 4, *grid),
-        "coarse_logits": normal(4, 4, 2, 2, 2),
+        "seen_logits": normal(4, 4, *grid),
+        "explained": normal(4, 8),
     }
     brain = torch.zeros(4, 1, *grid)
     brain[:, :, 1:] = 1
@@ -107,23 +107,15 @@ def test_every_option_has_an_effect(option: dict[str, Any]) -> None:
     assert abs(total_of(an_objective(**option)) - total_of(an_objective())) > 1e-3
 
 
-def test_the_size_of_the_queue_has_an_effect_once_it_is_full() -> None:
-    totals = []
-    for size in (4, 16):
-        objective = an_objective(queue_size=size)
-        for seed in range(1, 4):
-            objective(*a_batch(seed=seed))
-        totals.append(total_of(objective))
-    assert abs(totals[0] - totals[1]) > 1e-3
-
-
 @pytest.mark.parametrize("labelled", [True, False])
 def test_terms_and_gradients_are_finite_with_and_without_labels(labelled: bool) -> None:
     objective = an_objective()
     output, target = a_batch(labelled)
     objective(output, target).backward()
     assert all(value.isfinite() for value in objective.terms.values())
-    assert all(value.grad is not None and value.grad.isfinite().all() for value in output.values())
+    assert all(
+        value.grad is not None and value.grad.isfinite().all() for name, value in output.items() if name != "explained"
+    )
 
 
 def test_without_labels_only_the_unsupervised_terms_are_left() -> None:
@@ -132,49 +124,26 @@ def test_without_labels_only_the_unsupervised_terms_are_left() -> None:
     objective(output, target).backward()
     silent = {name for name, value in objective.terms.items() if value.item() == 0}
     assert silent == {name for name in TERMS if name.startswith(("semantic", "tumour"))}
-    for name in ("features", "tumour_logits", "coarse_logits"):
+    for name in ("features", "tumour_logits", "seen_logits"):
         grad = output[name].grad
         assert grad is not None
         assert not grad.any()
 
 
-def test_the_gradient_reaches_every_output_of_the_network() -> None:
+def test_the_gradient_reaches_every_output_but_what_is_taken_away() -> None:
     output, target = a_batch()
     an_objective()(output, target).backward()
-    assert all(value.grad is not None and value.grad.any() for value in output.values())
+    assert [name for name, value in output.items() if value.grad is None or not value.grad.any()] == ["explained"]
 
 
-def test_the_queue_fills_in_training_and_not_in_evaluation() -> None:
-    objective = an_objective()
-    objective(*a_batch())
-    assert int(objective.queue.stored) == 4
-    objective.eval()
-    first, second = total_of(objective), total_of(objective)
-    assert int(objective.queue.stored) == 4
-    assert first == second
-
-
-def test_the_gradient_of_the_batch_does_not_shrink_as_the_queue_fills() -> None:
-    def gradient(objective: SemiVAELoss) -> Tensor:
-        output, _ = a_batch()
-        objective.independence_terms(output)["independence"].backward()
-        grad = output["mean"].grad
-        assert grad is not None
-        return grad
-
-    full = an_objective(queue_size=12)
-    for _ in range(3):
-        full.queue.push(a_batch()[0]["mean"])
-    torch.testing.assert_close(gradient(full), gradient(an_objective()), rtol=1e-3, atol=1e-6)
-
-
-def test_the_coarse_map_is_compared_with_averaged_regions() -> None:
+@pytest.mark.parametrize(("output_name", "term"), [("tumour_logits", "tumour"), ("seen_logits", "tumour_seen")])
+def test_each_tumour_map_has_its_own_terms(output_name: str, term: str) -> None:
     objective = an_objective()
     output, target = a_batch()
-    regions = torch.nn.functional.avg_pool3d(target["regions"], 2)
-    fractions = torch.cat([1 - regions.sum(dim=1, keepdim=True), regions], dim=1)
-    objective({**output, "coarse_logits": fractions.log()}, target)
-    assert objective.terms["tumour_seen_dice"].item() == pytest.approx(0, abs=1e-3)
+    fractions = torch.cat([1 - target["regions"].sum(dim=1, keepdim=True), target["regions"]], dim=1)
+    objective({**output, output_name: fractions.log()}, target)
+    exact = {name for name, value in objective.terms.items() if name.endswith("dice") and value.item() < 1e-3}
+    assert exact == {f"{term}_dice"}
 
 
 def test_the_semantic_terms_take_their_own_features() -> None:

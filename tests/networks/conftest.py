@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from semivae_bundle.networks.decoder import SpatialBroadcastDecoder
+from semivae_bundle.networks.decorrelation import SequentialDecorrelation
 from semivae_bundle.networks.encoder import ResNetEncoder
 from semivae_bundle.networks.heads import MLPHeads, StructuredHeads
 from semivae_bundle.networks.semivae import SemiVAE
@@ -36,11 +37,18 @@ def make_network() -> MakeNetwork:
             "structured": lambda: StructuredHeads(PARTITION, FEATURES),
             "mlp": lambda: MLPHeads(PARTITION, FEATURES, hidden_size=6),
         }
-        arguments = {"partition": PARTITION, "latent_size": 12, "min_log_var": -6.0, **options}
+        arguments = {
+            "partition": PARTITION,
+            "latent_size": 12,
+            "min_log_var": -6.0,
+            "measured": ["vol", "loc"],
+            "decorrelation": SequentialDecorrelation(PARTITION, 0.1),
+            **options,
+        }
         network = SemiVAE(
             encoder=ResNetEncoder(4, ROI, 4, [1, 2, 1], 4, pool_size=2, pool_channels=3, hidden_size=8),
             heads=kinds[heads](),
-            decoder=SpatialBroadcastDecoder(12, ROI, 4, 4, [8, 4], 4, frequencies=2),
+            decoder=SpatialBroadcastDecoder(12, ROI, 4, 4, [8, 4], 4, frequencies=2, anchors=2),
             **arguments,
         )
         awaken(network)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from semivae_bundle.networks.blocks import ResidualBlock, SubpixelUpsample, coordinate_grid, group_norm
+from semivae_bundle.networks.blocks import Float32Linear, ResidualBlock, SubpixelUpsample, coordinate_grid, group_norm
 
 
 @pytest.mark.parametrize(("channels", "groups", "expected"), [(32, 8, 8), (12, 8, 6), (7, 8, 7), (4, 8, 4), (5, 3, 1)])
@@ -32,10 +32,20 @@ def test_the_residual_branch_counts_once_its_norm_has_a_weight() -> None:
 def test_subpixel_upsampling_is_a_transposed_convolution_of_stride_two() -> None:
     torch.manual_seed(0)
     upsample, x = SubpixelUpsample(3, 2), torch.randn(2, 3, 2, 3, 4)
-    weight = upsample.expand.weight.reshape(2, 2, 2, 2, 3).permute(4, 3, 0, 1, 2)
+    weight = upsample.expand.weight.reshape(2, 2, 2, 2, 3).permute(4, 0, 1, 2, 3)
     expected = nn.functional.conv_transpose3d(x, weight, stride=2)
-    expected += upsample.expand.bias.reshape(2, 2, 2, 2).permute(3, 0, 1, 2).repeat(1, *x.shape[2:])
+    expected += upsample.expand.bias.reshape(2, 2, 2, 2).repeat(1, *x.shape[2:])
     torch.testing.assert_close(upsample(x), expected)
+
+
+def test_a_float32_linear_is_a_linear_layer_that_autocast_leaves_alone() -> None:
+    torch.manual_seed(0)
+    layer, x = Float32Linear(50, 3), torch.randn(4, 50)
+    expected = nn.functional.linear(x, layer.weight, layer.bias)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = layer(x)
+    torch.testing.assert_close(found, expected)
+    assert layer(x.bfloat16()).dtype == torch.float32
 
 
 def test_coordinates_are_voxel_centres_in_x_y_z_order() -> None:

@@ -1,16 +1,19 @@
 """Latent vector -> image and tumour map."""
 
+import math
 from collections.abc import Sequence
 
 import pytest
 import torch
+from torch import nn
 
-from semivae_bundle.networks.decoder import SpatialBroadcastDecoder
+from semivae_bundle.networks.blocks import coordinate_grid
+from semivae_bundle.networks.decoder import AnchorMaps, Anchors, SpatialBroadcastDecoder
 
 
 def a_decoder(roi: Sequence[int] = (8, 16, 8), channels: Sequence[int] = (8, 4)) -> SpatialBroadcastDecoder:
     torch.manual_seed(0)
-    return SpatialBroadcastDecoder(5, roi, 3, 4, channels, norm_groups=4, frequencies=2)
+    return SpatialBroadcastDecoder(5, roi, 3, 4, channels, norm_groups=4, frequencies=2, anchors=2)
 
 
 def test_image_and_tumour_map_have_the_size_of_the_roi() -> None:
@@ -38,6 +41,42 @@ def test_the_code_reaches_every_level() -> None:
         assert block.film.weight.grad.any()
 
 
+def test_an_anchor_map_is_a_gaussian_and_its_direction_at_the_stated_place() -> None:
+    maps = AnchorMaps((8, 10, 12), channels=4, anchors=1)
+    nn.init.zeros_(maps.mix.weight)
+    maps.mix.weight.data[:, :, 0, 0, 0] = torch.eye(4)
+    centre, width = torch.tensor([[[0.2, -0.3, 0.1]]]), torch.tensor([[0.4]])
+    found = maps(torch.zeros(1, 4, 8, 10, 12), centre, width)[0]
+    u = (coordinate_grid((8, 10, 12))[0] - centre[0, 0].reshape(3, 1, 1, 1)) / 0.4
+    g = torch.exp(-0.5 * u.square().sum(dim=0))
+    torch.testing.assert_close(found, torch.stack([g, g * u[0], g * u[1], g * u[2]]))
+
+
+def test_moving_an_anchor_moves_what_is_drawn_at_every_level() -> None:
+    decoder = a_decoder(roi=(16, 16, 16))
+    z = torch.randn(1, 5)
+    before = decoder(z)[1]
+    for level in decoder.anchored:
+        with torch.no_grad():
+            level.mix.weight.mul_(-1)
+        after = decoder(z)[1]
+        assert (after - before).abs().max() > 1e-3
+        before = after
+
+
+def test_the_code_moves_the_anchors_and_their_widths_stay_in_bounds() -> None:
+    anchors = Anchors(5, 3)
+    nn.init.normal_(anchors.log_width.weight, std=50)
+    centre, width = anchors(torch.randn(4, 5))
+    assert centre.shape == (4, 3, 3)
+    assert (centre[0] - centre[1]).abs().min() > 0
+    assert math.exp(-3.5) <= width.min().item() < width.max().item() <= math.exp(1.0)
+
+
+def test_a_fresh_tumour_map_expects_background() -> None:
+    assert a_decoder()(torch.randn(2, 5))[1].softmax(dim=1)[:, 0].mean() > 0.9
+
+
 def test_two_places_are_drawn_differently_by_one_code() -> None:
     image, _ = a_decoder()(torch.zeros(1, 5))
     assert image.flip(2).sub(image).abs().max() > 1e-2
@@ -49,7 +88,7 @@ def test_the_output_is_linear_and_has_no_bounds() -> None:
     with torch.no_grad():
         decoder.output.weight.mul_(1000)
         decoder.output.bias.mul_(1000)
-    torch.testing.assert_close(torch.cat(decoder(z), dim=1), 1000 * before)
+    torch.testing.assert_close(torch.cat(decoder(z), dim=1), 1000 * before, rtol=1e-5, atol=1e-4)
     assert decoder(z)[0].abs().max() > 10
 
 

@@ -1,4 +1,4 @@
-"""Image -> features and the coarse segmentation."""
+"""Image -> features and the segmentation."""
 
 from typing import Any
 
@@ -34,11 +34,11 @@ def an_image(seed: int = 0) -> Tensor:
     return torch.randn(2, 4, 16, 24, 16, generator=torch.Generator().manual_seed(seed))
 
 
-def test_features_and_a_segmentation_at_half_the_sides_come_out() -> None:
+def test_features_and_a_segmentation_of_the_image_s_size_come_out() -> None:
     encoder = an_encoder()
     features, logits = encoder(an_image())
     assert features.shape == (2, encoder.feature_size) == (2, 6 + CLASSES * MOMENTS)
-    assert logits.shape == (2, CLASSES, 8, 12, 8)
+    assert logits.shape == (2, CLASSES, 16, 24, 16)
 
 
 def test_channels_double_and_sides_halve_from_stage_to_stage() -> None:
@@ -64,11 +64,23 @@ def test_the_features_read_the_segmentation_and_leave_its_weights_alone() -> Non
     encoder = an_encoder()
     before = encoder(an_image())[0].detach()
     encoder(an_image())[0].square().sum().backward()
-    assert all(parameter.grad is None for parameter in encoder.scores.parameters())
-    nn.init.constant_(encoder.scores[-1].bias[3:], 5.0)
+    assert all(parameter.grad is None for parameter in encoder.segment.parameters())
+    with torch.no_grad():
+        encoder.segment.expand.bias[-8:] += 5.0
     changed = (encoder(an_image())[0] - before).abs()
     assert changed[:, :6].max() > 1e-4
     assert changed[:, 6:].max() > 0.1
+
+
+def test_a_fresh_segmentation_expects_background() -> None:
+    assert an_encoder()(an_image())[1].softmax(dim=1)[:, 0].mean() > 0.9
+
+
+def test_louder_features_do_not_make_louder_output() -> None:
+    encoder = an_encoder()
+    quiet = encoder(an_image())[0][:, :6].abs().mean()
+    encoder.where[0].weight.data.mul_(1000)
+    assert encoder(an_image())[0][:, :6].abs().mean() < 3 * quiet
 
 
 def test_the_segmentation_alone_reaches_every_stage() -> None:

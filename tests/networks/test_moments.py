@@ -32,7 +32,10 @@ def moments_of(inside: Tensor, label: int = 3) -> dict[str, dict[str, Tensor]]:
             "centroid": row[1:4] / 2,
             "spread": row[4:7] / 4,
             "pairs": row[7:10],
-            "surface": (2 * row[10] - 7).exp(),
+            "axes": (row[10:13] - 2).exp(),
+            "surface": (2 * row[13] - 7).exp(),
+            "sides": (row[14:17] - 2).exp() - 1e-2,
+            "shadows": (2 * row[17:20] - 4).exp() - 1e-4,
         }
         for region, row in zip(REGIONS, flat.reshape(4, MOMENTS), strict=True)
     }
@@ -52,6 +55,28 @@ def test_mass_centroid_and_spread_of_an_ellipsoid_are_its_closed_forms() -> None
     expected = [math.sqrt(radius**2 / 5 + 1e-4) for radius in RADII]
     assert found["spread"].tolist() == pytest.approx(expected, rel=0.01)
     assert found["pairs"].abs().max() < 0.01
+
+
+def test_box_and_silhouettes_of_an_ellipsoid_are_its_closed_forms() -> None:
+    found = moments_of(ellipsoid())["total"]
+    # As shares of the field of view, 2 x 2 x 2.
+    assert found["sides"].tolist() == pytest.approx(RADII, abs=1.1 / SIDE)
+    a, b, c = RADII
+    assert found["shadows"].tolist() == pytest.approx([math.pi * x / 4 for x in (b * c, a * c, a * b)], rel=0.03)
+
+
+def test_the_principal_axes_do_not_turn_with_the_body() -> None:
+    turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(0)))[0]
+    expected = sorted(math.sqrt(radius**2 / 5 + 1e-4) for radius in RADII)
+    for rotation in (None, turn):
+        assert moments_of(ellipsoid(rotation))["total"]["axes"].tolist() == pytest.approx(expected, rel=0.02)
+
+
+def test_autocast_does_not_round_the_moments() -> None:
+    logits = logits_of(ellipsoid())
+    exact = MomentPooling((SIDE, SIDE, SIDE))(logits)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(MomentPooling((SIDE, SIDE, SIDE))(logits), exact)
 
 
 def test_a_turned_ellipsoid_shows_in_the_correlation_of_its_axes() -> None:

@@ -3,6 +3,7 @@ import torch
 from torch import Tensor
 
 from semivae_bundle.networks.decoder import SpatialBroadcastDecoder
+from semivae_bundle.networks.decorrelation import SequentialDecorrelation
 from semivae_bundle.networks.encoder import ResNetEncoder
 from semivae_bundle.networks.heads import MLPHeads, StructuredHeads
 from semivae_bundle.networks.packing import PackedSemiVAE, pack, unpack
@@ -16,8 +17,10 @@ ROI = (16, 16, 16)
 def make_network(kind: type[SemiVAE], heads: torch.nn.Module | None = None) -> SemiVAE:
     torch.manual_seed(0)
     encoder = ResNetEncoder(4, ROI, 4, (1, 1), 4, 2, 4, 8)
-    decoder = SpatialBroadcastDecoder(12, ROI, 4, 4, (8, 4), 4, 1)
-    return kind(encoder, heads or StructuredHeads(PARTITION, FEATURES), decoder, PARTITION, 12, -6.0).eval()
+    decoder = SpatialBroadcastDecoder(12, ROI, 4, 4, (8, 4), 4, 1, 2)
+    heads = heads or StructuredHeads(PARTITION, FEATURES)
+    decorrelation = SequentialDecorrelation(PARTITION, 0.1)
+    return kind(encoder, heads, decoder, PARTITION, 12, -6.0, ["vol", "loc"], decorrelation).eval()
 
 
 def parts(side: int, latent: int = 12, dtype: torch.dtype = torch.float32) -> tuple[Tensor, ...]:

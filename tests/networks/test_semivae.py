@@ -15,10 +15,11 @@ def test_the_output_is_a_dict_of_tensors_of_stated_shapes(make_network, image: T
         "mean": (2, 12),
         "log_var": (2, 12),
         "latent": (2, 12),
+        "explained": (2, 12),
         "features": (2, 5),
         "reconstruction": (2, 4, *volume),
         "tumour_logits": (2, 4, *volume),
-        "coarse_logits": (2, 4, 8, 8, 8),
+        "seen_logits": (2, 4, *volume),
     }
 
 
@@ -53,7 +54,10 @@ def test_the_log_variance_is_bounded_on_both_sides(make_network, image: Tensor, 
 def test_the_gradient_reaches_every_parameter(make_network, image: Tensor) -> None:
     network = make_network()
     torch.manual_seed(0)
-    sum((value * torch.randn(value.shape)).sum() for value in network(image).values()).backward()
+    nn.init.normal_(network.to_mean.weight, std=0.1)
+    sum(
+        (value * torch.randn(value.shape)).sum() for name, value in network(image).items() if name != "explained"
+    ).backward()
     assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
@@ -76,6 +80,45 @@ def test_dropout_acts_in_training_only(make_network, image: Tensor) -> None:
     assert torch.equal(without(image)["mean"], without(image)["mean"])
 
 
+def test_the_decoder_shapes_the_residual_mean_and_leaves_what_is_measured_alone(make_network, image: Tensor) -> None:
+    network = make_network()
+    (network(image)["reconstruction"] * torch.randn(2, 4, 16, 16, 16)).sum().backward()
+    moved = network.to_mean.weight.grad.any(dim=1)
+    assert moved.tolist() == [False] * 7 + [True] * 5
+    # How precisely a measured dimension is told is the decoder's business.
+    assert network.to_log_var.weight.grad.any(dim=1).all()
+
+
+def test_the_heads_shape_only_what_is_measured(make_network, image: Tensor) -> None:
+    network = make_network()
+    (network(image)["features"] * torch.randn(2, 5)).sum().backward()
+    assert network.to_mean.weight.grad.any(dim=1).tolist() == [True] * 7 + [False] * 5
+
+
+def test_a_fresh_network_says_nothing_of_what_is_measured_and_something_of_the_rest(
+    make_network, image: Tensor
+) -> None:
+    mean = make_network().eval()(image)["mean"]
+    assert not mean[:, :7].any()
+    assert mean[:, 7:].std() > 0.3
+
+
+def test_the_mean_is_what_the_earlier_partitions_do_not_explain(make_network, image: Tensor) -> None:
+    network = make_network().eval()
+    nn.init.normal_(network.to_mean.weight)
+    before = network(image)
+    network.decorrelation.running_weight.fill_(1.0)
+    network.decorrelation.coefficients[0, 9] = 2.0
+    after = network(image)
+    torch.testing.assert_close(before["mean"] - after["mean"], after["explained"])
+    torch.testing.assert_close(after["explained"][:, 9], 2 * before["mean"][:, 0])
+
+
+def test_a_measured_partition_that_does_not_exist_is_refused(make_network) -> None:
+    with pytest.raises(ValueError, match=r"measured: expected names among .*'vol'.* found \['volume'\]"):
+        make_network(measured=["volume"])
+
+
 def test_a_partition_that_does_not_fill_the_latent_is_refused(make_network) -> None:
     with pytest.raises(ValueError, match="add up to 12"):
         make_network(latent_size=13)
@@ -88,4 +131,14 @@ def test_bf16_autocast_keeps_the_posterior_close(make_network, image: Tensor) ->
     with torch.no_grad():
         full = network(image)
     assert all(value.isfinite().all() for value in low.values())
-    torch.testing.assert_close(low["mean"].float(), full["mean"], rtol=0.1, atol=0.1)
+    torch.testing.assert_close(low["mean"], full["mean"], rtol=0.1, atol=0.1)
+
+
+def test_latents_and_features_are_never_rounded_to_bf16(make_network, image: Tensor) -> None:
+    network = make_network().eval()
+    nn.init.normal_(network.to_mean.weight)
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        output = network(image)
+    for name in ("mean", "log_var", "features"):
+        assert output[name].dtype == torch.float32
+        assert not torch.equal(output[name], output[name].bfloat16().float())

@@ -1,34 +1,39 @@
-"""bf16 and channels-last, where asked for."""
+"""bf16 where asked for, and the layout that suits the device."""
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from semivae_bundle.training.precision import AutocastInferer, bf16_supported, channels_last
+from semivae_bundle.training.precision import AutocastInferer, bf16_supported, fastest_layout, in_fastest_layout
 
 
 class Spy(nn.Conv3d):
-    """Remembers whether its input was channels-last."""
+    """Remembers whether its input was contiguous."""
 
     def forward(self, x: Tensor) -> Tensor:
-        self.saw_channels_last = x.is_contiguous(memory_format=torch.channels_last_3d)
+        self.saw_contiguous = x.is_contiguous()
         return super().forward(x)
 
 
 @pytest.mark.parametrize(("enabled", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
-def test_the_network_runs_in_bf16_only_where_enabled_and_always_channels_last(enabled: bool, dtype) -> None:
-    network = Spy(2, 3, 3)
-    output = AutocastInferer(enabled)(torch.randn(1, 2, 4, 4, 4), network)
-    assert output.dtype == dtype
-    assert network.saw_channels_last
+def test_the_network_runs_in_bf16_only_where_enabled(enabled: bool, dtype) -> None:
+    assert AutocastInferer(enabled)(torch.randn(1, 2, 4, 4, 4), Spy(2, 3, 3)).dtype == dtype
 
 
-def test_the_memory_format_changes_no_number() -> None:
+def test_a_gpu_gets_channels_last_and_a_cpu_contiguous_volumes() -> None:
+    assert fastest_layout(torch.device("cuda", 1)) == torch.channels_last_3d
+    assert fastest_layout(torch.device("cpu")) == torch.contiguous_format
+    network, x = Spy(2, 3, 3), torch.randn(1, 2, 4, 4, 4).to(memory_format=torch.channels_last_3d)
+    AutocastInferer(False)(x, network)
+    assert network.saw_contiguous
+
+
+def test_the_layout_changes_no_number() -> None:
     torch.manual_seed(0)
-    network, x = nn.Conv3d(2, 3, 3), torch.randn(1, 2, 4, 4, 4)
+    network, x = nn.Conv3d(2, 3, 3).to(memory_format=torch.channels_last_3d), torch.randn(1, 2, 4, 4, 4)
     expected = network(x)
-    turned = channels_last(network)
-    assert turned.weight.is_contiguous(memory_format=torch.channels_last_3d)
+    turned = in_fastest_layout(network, "cpu")
+    assert turned.weight.is_contiguous()
     torch.testing.assert_close(AutocastInferer(False)(x, turned), expected)
 
 
