@@ -143,7 +143,7 @@ def test_training_alone_makes_what_is_missing(phantom_dir: Path, unbroken: Path,
 
 def test_another_seed_trains_otherwise(phantom_dir: Path, prepared: Path, unbroken: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(prepared, tmp_path / "other")
-    more = {"train#trainer#max_epochs": 1, "train#handlers#0#seed": 1}
+    more = {"train#trainer#max_epochs": 1, "process_seed": 1}
     run("training", phantom_dir, folder, **more)
     assert abs(figures(folder)[1, "train/loss"] - figures(unbroken)[1, "train/loss"]) > 1e-3
 

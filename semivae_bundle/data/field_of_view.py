@@ -106,8 +106,11 @@ class BrainFieldOfView(FieldOfView):
         fraction = super().__call__(brain).as_tensor()  # type: ignore[attr-defined]
         out = super().__call__(image)
         inside = fraction[0] > 0.5
-        if not bool(inside.any()):
-            raise ValueError("field of view: every voxel in it is 0; expected a skull-stripped brain near its centre")
+        if int(inside.sum()) < 2:
+            raise ValueError(
+                f"field of view: {int(inside.sum())} of its voxels are not 0; expected a skull-stripped brain near its "
+                "centre"
+            )
         values = out.as_tensor()[:, inside] / fraction[:, inside]  # type: ignore[attr-defined]
         mean, std = values.mean(dim=1, keepdim=True), values.std(dim=1, keepdim=True)
         out.zero_()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 from torch import nn
@@ -21,9 +22,9 @@ class Checkpoints:
     """After every epoch writes `last.pt` (everything to resume); when `key` is the best so far, also `model.pt`.
 
     `model.pt` is the bare state_dict of `best_network`, as the Model Zoo wants it. `objects`: name -> anything with
-    state_dict, such as network, optimiser, learning-rate schedule and objective (its queue). With `resume`, a run
-    whose folder holds a `last.pt` goes on from there. Weights-only files: nothing in them is executed on loading.
-    Put it after the validation handler and before any handler that logs.
+    state_dict, such as network, optimiser, learning-rate schedule and early stop. With `resume`, a run whose folder
+    holds a `last.pt` goes on from there. Weights-only files: nothing in them is executed on loading. Of several
+    processes all load and the first one writes. Put it after the validation handler and before any handler that logs.
     """
 
     def __init__(
@@ -58,6 +59,8 @@ class Checkpoints:
 
     def save(self, engine: Engine) -> None:
         """Write the last state, and the best network."""
+        if idist.get_rank() > 0:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         score = float(engine.state.metrics.get(self.key, float("nan")))
         # Too few labelled scans to score by: the latest network is then the best there is.

@@ -61,7 +61,11 @@ class Progress:
 
 
 class StopEarly:
-    """Ends the training when `key` has not risen for `patience` validations. Put it after the validation handler."""
+    """Ends the training when `key` has not risen for `patience` validations.
+
+    Put it after the validation handler and before the checkpoints, which keep its count: a resumed run waits no longer
+    than an unbroken one.
+    """
 
     def __init__(self, key: str, patience: int) -> None:
         if patience < 1:
@@ -87,3 +91,11 @@ class StopEarly:
         if self.waited >= self.patience:
             logger.info("stopped after epoch %d: %s has not risen for %d", engine.state.epoch, self.key, self.waited)
             engine.terminate()
+
+    def state_dict(self) -> dict[str, float]:
+        """The best score and the validations since."""
+        return {"best": self.best, "waited": self.waited}
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        """Take over what `state_dict` gave."""
+        self.best, self.waited = float(state["best"]), int(state["waited"])

@@ -38,6 +38,10 @@ class ExponentialRamp:
     length: float
     rate: float
 
+    def __post_init__(self) -> None:
+        if not self.rate > 0:
+            raise ValueError(f"ExponentialRamp: rate must be > 0, found {self.rate}; LinearRamp is its limit at 0")
+
     def __call__(self, epoch: float) -> float:
         """Scale at `epoch`."""
         if epoch < self.start:
@@ -69,6 +73,12 @@ class Cyclical:
     cycles: int
     end: float
     rise: float
+
+    def __post_init__(self) -> None:
+        if self.cycles < 1 or not 0 < self.rise <= 1:
+            raise ValueError(
+                f"Cyclical: expected cycles >= 1 and 0 < rise <= 1, found cycles={self.cycles}, rise={self.rise}"
+            )
 
     def __call__(self, epoch: float) -> float:
         """Scale at `epoch`."""

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -20,10 +19,9 @@ TRAIN, INFERENCE, MULTI_GPU = CONFIGS / "train.json", CONFIGS / "inference.json"
 RECIPES = sorted((CONFIGS / "recipes").glob("*.yaml"))
 # What an overlay adds instead of changing.
 NEW = {
-    "ema": {"ema", "ema_momentum", "ema_network", "train#handlers#8#objects#ema_network"},
-    "multi_gpu_train": {"imports", "local_rank", "is_follower", "initialize", "finalize"}
-    | {f"{part}#{name}sampler" for part in ("train", "validate") for name in ("", "dataloader#")}
-    | {f"train#handlers#{index}#_disabled_" for index in (9, 10, 12)},
+    "ema": {"ema", "ema_momentum", "ema_network", "checkpointed#ema_network"},
+    "multi_gpu_train": {"imports", "local_rank", "initialize", "finalize"}
+    | {f"{part}#{name}sampler" for part in ("train", "validate") for name in ("", "dataloader#")},
 }
 # Recipes that change the network have to fit inference.json as well.
 OF_THE_NETWORK = ("demo", "mlp_heads", "roi_128")
@@ -100,8 +98,6 @@ def test_ema_averages_and_the_average_is_what_is_kept_and_validated(phantom_dir:
     parser = overlaid(TRAIN, CONFIGS / "recipes" / "ema.yaml")
     parser.update({"dataset_dir": str(phantom_dir), "output_dir": str(tmp_path), **copy.deepcopy(SMALL)})
     parser["device"] = "$torch.device('cpu')"
-    checkpoints = parser["train#handlers#8"]
-    assert checkpoints["_target_"] == "semivae_bundle.training.checkpoint.Checkpoints"
     trainer = parser.get_parsed_content("train#trainer")
     trainer.run()
     average, trained = parser.get_parsed_content("ema_network"), parser.get_parsed_content("network")
@@ -121,11 +117,20 @@ def test_evaluation_looks_at_the_loaded_weights_even_with_the_ema_recipe_before_
     assert parser["validate#evaluator#network"] == parser["validate#handlers#0#load_dict#network"] == "@network"
 
 
-def test_the_multi_gpu_overlay_names_the_handlers_that_it_means() -> None:
-    handlers: list[dict[str, Any]] = overlaid(TRAIN, MULTI_GPU)["train#handlers"]
-    kinds = {index: handlers[index]["_target_"].rpartition(".")[2] for index in (0, 8, 9, 10, 12)}
-    assert kinds == {0: "EpochSeed", 8: "Checkpoints", 9: "TidyCSV", 10: "TensorBoardStatsHandler", 12: "Progress"}
-    assert [i for i, one in enumerate(handlers) if "_disabled_" in one] == [9, 10, 12]
+@pytest.mark.parametrize("follower", [False, True])
+def test_only_the_first_process_logs(follower: bool, tmp_path: Path) -> None:
+    train = ConfigParser(ConfigParser.load_config_file(str(TRAIN)))
+    train.update({"is_follower": follower, "output_dir": str(tmp_path)})
+    logging = [i for i, one in enumerate(train["train#handlers"]) if one.get("_disabled_") == "@is_follower"]
+    assert len(logging) == 3
+    assert [train.get_parsed_content(f"train#handlers#{i}") is None for i in logging] == [follower] * 3
+    assert "get_rank()" in overlaid(TRAIN, MULTI_GPU)["is_follower"]
+
+
+def test_what_the_checkpoint_keeps_of_early_stopping_is_the_handler_that_stops() -> None:
+    train = ConfigParser(ConfigParser.load_config_file(str(TRAIN)))
+    index = int(train["checkpointed#early_stop"].rpartition("#")[2])
+    assert train["train#handlers"][index]["_target_"].endswith("StopEarly")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="asks for two GPUs where there is one")

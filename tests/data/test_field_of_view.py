@@ -160,7 +160,7 @@ def test_gain_and_the_scanner_s_units_do_not_matter() -> None:
 
 
 def test_an_empty_image_is_refused() -> None:
-    with pytest.raises(ValueError, match="every voxel in it is 0; expected a skull-stripped brain"):
+    with pytest.raises(ValueError, match="0 of its voxels are not 0; expected a skull-stripped brain"):
         BrainFieldOfView((8, 8, 8), (16.0,) * 3)(MetaTensor(torch.zeros(4, 8, 8, 8), affine=np.eye(4)))
 
 

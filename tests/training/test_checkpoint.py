@@ -9,6 +9,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from semivae_bundle.training.checkpoint import Checkpoints
+from semivae_bundle.training.progress import StopEarly
 
 SCORES = [0.2, 0.5, 0.4, float("nan"), 0.6]
 
@@ -92,3 +93,17 @@ def test_a_run_that_is_never_scored_still_leaves_a_model(make_engine, tmp_path: 
 def test_the_first_score_beats_no_score_even_below_zero(make_engine, tmp_path: Path) -> None:
     train(make_engine, tmp_path, 3, [float("nan"), -5.0, float("nan")])
     assert best_weight(tmp_path) == 2
+
+
+def test_of_several_processes_only_the_first_writes(make_engine, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("ignite.distributed.get_rank", lambda: 1)
+    train(make_engine, tmp_path, 2, SCORES)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_resumed_run_remembers_how_long_it_has_waited(make_engine, tmp_path: Path) -> None:
+    stopper, resumed = StopEarly("r2", 3), StopEarly("r2", 3)
+    stopper.best, stopper.waited = 0.5, 2
+    train(make_engine, tmp_path, 1, SCORES, early_stop=stopper)
+    train(make_engine, tmp_path, 1, SCORES, early_stop=resumed)
+    assert (resumed.best, resumed.waited) == (0.5, 2)

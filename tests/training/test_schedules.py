@@ -1,6 +1,7 @@
 """Epoch -> scale, and its limits."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 
@@ -56,3 +57,16 @@ def test_one_cycle_without_a_plateau_is_a_linear_ramp() -> None:
 
 def test_scales_are_asked_for_all_terms_at_once() -> None:
     assert scales_at({"kl": Constant(0.3), "semantic": LinearRamp(0, 4)}, 1) == {"kl": 0.3, "semantic": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: ExponentialRamp(0, 1, rate=0), "rate must be > 0, found 0"),
+        (lambda: Cyclical(0, 10, rise=0.5), "found cycles=0"),
+        (lambda: Cyclical(2, 10, rise=0), "found cycles=2, rise=0"),
+    ],
+)
+def test_a_schedule_that_would_divide_by_zero_is_refused(build: Callable[[], Schedule], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        build()
