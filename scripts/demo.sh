@@ -44,12 +44,13 @@ evaluate_validation() {
 }
 
 infer_unseen() {
-  "$python" -m semivae_bundle phantom --output_dir "$demo/unseen" --n 1 --size 48 --spacing 5 --seed 1
+  "$python" -m semivae_bundle phantom --output_dir "$demo/unseen" --n 1 --size 48 --spacing 5 --contrast standard --seed 1
   bundle evaluating "$inference" --dataset_dir "$demo/unseen" --output_dir "$out/inference" \
     --checkpoint "$out/checkpoints/model.pt" --normalizer_file "$out/normalizer.json"
 }
 
-step phantoms "$python" -m semivae_bundle phantom --output_dir "$demo/data" --n "$patients" --size 48 --spacing 5 --seed 0
+step phantoms "$python" -m semivae_bundle phantom --output_dir "$demo/data" --n "$patients" --size 48 --spacing 5 --contrast standard \
+  --seed 0
 step index bundle index "$training" "${cohort[@]}"
 step precompute bundle precompute "$training" "${cohort[@]}"
 step training bundle training "$training" "${cohort[@]}" ${epochs[@]+"${epochs[@]}"}

@@ -25,7 +25,8 @@ class SequentialDecorrelation(nn.Module):
     A penalty on correlation has to estimate thousands of coefficients from the few means of a batch and fights the
     reconstruction over each; this estimates them over hundreds of batches and has nothing to weigh. Decorrelated
     normalisation (arXiv:1804.08450) whitens instead, which would rename the dimensions that the heads read. No
-    gradient passes: what is taken away is nothing to the earlier partitions or to the statistics.
+    gradient passes: what is taken away is nothing to the earlier partitions or to the statistics. Of several processes
+    the first one's statistics hold (DistributedDataParallel broadcasts buffers).
     """
 
     if TYPE_CHECKING:  # TorchScript would want to make sense of these
