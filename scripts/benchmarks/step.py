@@ -12,6 +12,8 @@ from monai.bundle import ConfigParser
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from semivae_bundle.training.allocator import keep_freed_memory
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -21,6 +23,7 @@ def step(roi: int = 128, batch: int = 1, repeats: int = 5, recipe: str | None = 
     `recipe` lays configs/recipes/<recipe>.yaml over. GFLOP counts convolutions and matrix products, forward and
     backward. The matrix product is timed before and after the steps, since a shared machine's speed drifts.
     """
+    keep_freed_memory()  # as the training does
     torch.manual_seed(0)
     parser = ConfigParser()
     recipes = [] if recipe is None else [str(ROOT / "configs" / "recipes" / f"{recipe}.yaml")]
