@@ -85,7 +85,8 @@ def plain_chain(roi: int) -> Compose:
 def loader(
     roi: int = 64, batch: int = 2, subjects: int = 16, epochs: int = 4, workers: tuple[int, ...] = (0, 1)
 ) -> None:
-    """Scans per second that the training's loader delivers from the cache, with and without augmentation.
+    """Scans per second that the training's loader delivers from the cache, with and without augmentation, and with no
+    process of its own and `workers` of them.
 
     Compare with `benchmark.py step`: as long as a step takes longer than a batch here, and a loader process has a core,
     the network never waits. Each epoch's start of the processes is included, as in training.
@@ -103,7 +104,7 @@ def loader(
         augmentation = dataset.augmentation
         for kind, chosen in (("none", None), ("as configured", augmentation)):
             dataset.augmentation = chosen
-            for count in workers:
+            for count in (0, workers):
                 batches = DataLoader(dataset, batch_size=batch, shuffle=True, num_workers=count)
                 times = [seconds(partial(list, batches)) for _ in range(WARM_UP + epochs)][WARM_UP:]
                 per_scan = float(np.median(times)) / len(dataset)

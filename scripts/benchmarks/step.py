@@ -17,17 +17,18 @@ from semivae_bundle.training.allocator import keep_freed_memory
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def step(roi: int = 128, batch: int = 1, repeats: int = 5, recipe: str | None = None) -> None:
-    """One step of `configs/train.json` on `batch` random scans of side `roi`: forward, objective, backward, optimiser.
+def step(roi: int | None = None, batch: int = 1, repeats: int = 5, recipe: str = "roi_128") -> None:
+    """One step of `configs/train.json` on `batch` random scans: forward, objective, backward, optimiser.
 
-    `recipe` lays configs/recipes/<recipe>.yaml over. GFLOP counts convolutions and matrix products, forward and
-    backward. The matrix product is timed before and after the steps, since a shared machine's speed drifts.
+    `recipe` lays configs/recipes/<recipe>.yaml over; `roi` replaces the side of its grid. GFLOP counts convolutions and
+    matrix products, forward and backward. The matrix product is timed before and after the steps, since a shared
+    machine's speed drifts.
     """
     keep_freed_memory()  # as the training does
     torch.manual_seed(0)
     parser = ConfigParser()
-    recipes = [] if recipe is None else [str(ROOT / "configs" / "recipes" / f"{recipe}.yaml")]
-    parser.read_config([str(ROOT / "configs" / "train.json"), *recipes])
+    parser.read_config([str(ROOT / "configs" / "train.json"), str(ROOT / "configs" / "recipes" / f"{recipe}.yaml")])
+    roi = roi or int(parser["roi_size"][0])
     parser["roi_size"] = [roi] * 3
     device: torch.device = parser.get_parsed_content("device")
     low_precision = bool(parser.get_parsed_content("amp"))

@@ -121,7 +121,8 @@ class StandardiseBraind(MapTransform):
             mean = image.sum(dim=dims, keepdim=True) / count
             centred = (image - mean) * brain
             std = (centred.square().sum(dim=dims, keepdim=True) / count).sqrt()
-            result[key] = centred / std.clamp(min=1e-8)
+            # Below a thousandth of the usual spread there is nothing but rounding to stretch.
+            result[key] = centred / std.clamp(min=1e-3)
         return result
 
 

@@ -19,6 +19,9 @@ from semivae_bundle.networks.blocks import (
 )
 from semivae_bundle.networks.partition import check_roi
 
+# Logarithm of an anchor's width, in half sides of the field of view: at the start, and how far it can go from there.
+LOG_WIDTH, LOG_WIDTH_REACH = math.log(0.3), 2.25
+
 
 class ModulatedBlock(nn.Module):
     """A residual block whose input the latent vector scales and shifts per channel (FiLM, arXiv:1709.07871).
@@ -48,15 +51,16 @@ class Anchors(nn.Module):
 
     def __init__(self, latent_size: int, anchors: int) -> None:
         super().__init__()
+        self.start, self.reach = LOG_WIDTH, LOG_WIDTH_REACH  # TorchScript sees attributes, not module constants
         self.centre = Float32Linear(latent_size, 3 * anchors)
         self.log_width = Float32Linear(latent_size, anchors)
         nn.init.zeros_(self.log_width.weight)
-        nn.init.constant_(self.log_width.bias, math.log(0.3))
+        nn.init.zeros_(self.log_width.bias)
 
     def forward(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         """(B, L) -> (B, K, 3), (B, K), float32."""
-        # Bounded, because a width of zero or infinity has no gradient to come back by.
-        width = self.log_width(latent).clamp(-3.5, 1.0).exp()
+        # Bounded softly, between about 0.03 and 2.7: a width of zero or infinity has no gradient to come back by.
+        width = (self.start + self.reach * torch.tanh(self.log_width(latent) / self.reach)).exp()
         return self.centre(latent).reshape(latent.shape[0], -1, 3), width
 
 

@@ -63,8 +63,8 @@ class Progress:
 class StopEarly:
     """Ends the training when `key` has not risen for `patience` validations.
 
-    Put it after the validation handler and before the checkpoints, which keep its count: a resumed run waits no longer
-    than an unbroken one.
+    Put it after the validation handler and before the checkpoints, which keep its count: a resumed run goes on waiting
+    where it was. One that had stopped trains one epoch more and stops again, unless that one is better.
     """
 
     def __init__(self, key: str, patience: int) -> None:

@@ -1,6 +1,5 @@
 """Latent vector -> image and tumour map."""
 
-import math
 from collections.abc import Sequence
 
 import pytest
@@ -52,25 +51,35 @@ def test_an_anchor_map_is_a_gaussian_and_its_direction_at_the_stated_place() -> 
     torch.testing.assert_close(found, torch.stack([g, g * u[0], g * u[1], g * u[2]]))
 
 
-def test_moving_an_anchor_moves_what_is_drawn_at_every_level() -> None:
-    decoder = a_decoder(roi=(16, 16, 16))
-    z = torch.randn(1, 5)
-    before = decoder(z)[1]
+def test_moving_the_anchors_moves_what_is_drawn_at_every_level() -> None:
+    decoder, z = a_decoder(roi=(16, 16, 16)), torch.randn(1, 5)
+    seen: list[torch.Tensor] = []
     for level in decoder.anchored:
-        with torch.no_grad():
-            level.mix.weight.mul_(-1)
-        after = decoder(z)[1]
+        level.register_forward_hook(lambda module, inputs, output: seen.append(output - inputs[0]))
+    decoder(z)
+    nn.init.constant_(decoder.anchors.centre.bias, 0.5)
+    decoder(z)
+    assert len(seen) == 2 * len(decoder.anchored)
+    for before, after in zip(seen[:2], seen[2:], strict=True):
         assert (after - before).abs().max() > 1e-3
-        before = after
 
 
-def test_the_code_moves_the_anchors_and_their_widths_stay_in_bounds() -> None:
-    anchors = Anchors(5, 3)
-    nn.init.normal_(anchors.log_width.weight, std=50)
-    centre, width = anchors(torch.randn(4, 5))
+def test_the_code_moves_the_anchors() -> None:
+    centre, width = Anchors(5, 3)(torch.randn(4, 5))
     assert centre.shape == (4, 3, 3)
     assert (centre[0] - centre[1]).abs().min() > 0
-    assert math.exp(-3.5) <= width.min().item() < width.max().item() <= math.exp(1.0)
+    torch.testing.assert_close(width, torch.full((4, 3), 0.3))
+
+
+@pytest.mark.parametrize("pull", [-6.0, 6.0])
+def test_widths_stay_in_bounds_and_can_come_back(pull: float) -> None:
+    anchors = Anchors(5, 1)
+    nn.init.constant_(anchors.log_width.bias, pull)
+    width = anchors(torch.randn(1, 5))[1]
+    width.log().sum().backward()
+    assert 0.03 < width.item() < 2.9
+    assert anchors.log_width.bias.grad is not None
+    assert anchors.log_width.bias.grad.item() > 1e-3
 
 
 def test_a_fresh_tumour_map_expects_background() -> None:

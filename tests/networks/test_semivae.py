@@ -64,6 +64,9 @@ def test_the_gradient_reaches_every_parameter(make_network, image: Tensor) -> No
 @pytest.mark.parametrize("heads", ["structured", "mlp"])
 def test_torchscript_agrees_with_eager_execution(make_network, image: Tensor, heads: str) -> None:
     network = make_network(heads).eval()
+    nn.init.normal_(network.to_mean.weight)
+    network.decorrelation.running_weight.fill_(1.0)
+    network.decorrelation.coefficients[:7, 7:] = torch.randn(7, 5)
     scripted = torch.jit.script(network)
     with torch.no_grad():
         expected, found = network(image), scripted(image)
