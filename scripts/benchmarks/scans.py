@@ -45,7 +45,7 @@ def preprocess(dataset_dir: str | None = None, roi: int = 128, subjects: int = 3
         cohort = index_cohort(
             place, Path(folder) / "cohort.json", Path(folder) / "splits.json", FRACTIONS, seed=0, progress=False
         )
-        items = [labelled_item(subject, cohort.dataset_dir) for subject in cohort.subjects[:subjects]]
+        items = [subject.item(cohort.dataset_dir) for subject in cohort.subjects[:subjects]]
         ours: Callable[[Mapping[str, Any]], Any] = Preprocessing((roi,) * 3, FOV_MM)
         chains = {"this bundle": ours, "plain MONAI chain": plain_chain(roi)}
         times = {
@@ -56,14 +56,6 @@ def preprocess(dataset_dir: str | None = None, roi: int = 128, subjects: int = 3
         print(f"{name:<20}{min(values):>8.3f} least {np.median(values):>8.3f} median {max(values):>8.3f} most, s")
     ratio = np.median(times["this bundle"]) / np.median(times["plain MONAI chain"])
     print(f"ratio of the medians {ratio:.2f}; peak memory {peak_memory_gib(device('cpu')):.2f} GiB")
-
-
-def labelled_item(subject: Any, folder: Path) -> dict[str, Any]:
-    """What both chains read: `image`, and `label` where there is a mask."""
-    item: dict[str, Any] = subject.image_item(folder)
-    if subject.seg is not None:
-        item |= {"label": str(folder / subject.seg), "label_map": dict(subject.label_map)}
-    return item
 
 
 def plain_chain(roi: int) -> Compose:

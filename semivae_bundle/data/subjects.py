@@ -65,6 +65,13 @@ class Subject:
             item["orientation"] = self.orientation
         return item
 
+    def item(self, dataset_dir: Path) -> dict[str, Any]:
+        """`image_item` together with the mask's path as label and its label_map, where there is a mask."""
+        item = self.image_item(dataset_dir)
+        if self.seg is not None:
+            item |= {"label": str(dataset_dir / self.seg), "label_map": dict(self.label_map)}
+        return item
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {

@@ -1,6 +1,8 @@
-"""The residual block of encoder and decoder."""
+"""Building blocks that encoder, posterior and decoder share."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -61,16 +63,37 @@ class SubpixelUpsample(nn.Module):
         return y.reshape(b, self.out_channels, 2 * d, 2 * h, 2 * w)
 
 
-class Float32Linear(nn.Linear):
-    """nn.Linear that stays in float32 under autocast: (B, F) -> (B, out).
+def float32_product(x: Tensor, weight: Tensor) -> Tensor:
+    """X W^T in float32 under autocast: (B, F), (out, F) -> (B, out).
 
     For the few numbers that are read as measurements: bf16 would round each to 1 part in 256. Written as products and
     sums, which autocast leaves alone, because TorchScript knows no autocast region for any device.
     """
+    return (x.float().unsqueeze(1) * weight).sum(dim=2)
+
+
+class Float32Linear(nn.Linear):
+    """nn.Linear that stays in float32 under autocast: (B, F) -> (B, out). For few numbers, see `float32_product`."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, F) of any precision -> (B, out), float32."""
-        return (x.float().unsqueeze(1) * self.weight).sum(dim=2) + self.bias
+        return float32_product(x, self.weight) + self.bias
+
+
+class AxisCoordinates(nn.Module):
+    """Voxel centres along each axis of a grid, in [-1, 1]: buffers x (D,), y (H,), z (W,), no part of the weights."""
+
+    if TYPE_CHECKING:  # TorchScript would want to make sense of these
+        x: Tensor
+        y: Tensor
+        z: Tensor
+
+    def __init__(self, size: tuple[int, int, int]) -> None:
+        super().__init__()
+        grid = coordinate_grid(size)[0]
+        self.register_buffer("x", grid[0, :, 0, 0].clone(), persistent=False)
+        self.register_buffer("y", grid[1, 0, :, 0].clone(), persistent=False)
+        self.register_buffer("z", grid[2, 0, 0, :].clone(), persistent=False)
 
 
 def coordinate_grid(roi_size: tuple[int, int, int]) -> Tensor:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from semivae_bundle.networks.blocks import (
     BACKGROUND_LOGIT,
+    AxisCoordinates,
     Float32Linear,
     ResidualBlock,
     SubpixelUpsample,
@@ -71,30 +71,22 @@ class AnchorMaps(nn.Module):
     channels. All four are products of one function per axis, so they cost one product each.
     """
 
-    if TYPE_CHECKING:  # TorchScript would want to make sense of these
-        x: Tensor
-        y: Tensor
-        z: Tensor
-
     def __init__(self, size: tuple[int, int, int], channels: int, anchors: int) -> None:
         super().__init__()
-        grid = coordinate_grid(size)[0]
-        self.register_buffer("x", grid[0, :, 0, 0].clone(), persistent=False)
-        self.register_buffer("y", grid[1, 0, :, 0].clone(), persistent=False)
-        self.register_buffer("z", grid[2, 0, 0, :].clone(), persistent=False)
+        self.axes = AxisCoordinates(size)
         self.mix = nn.Conv3d(4 * anchors, channels, 1, bias=False)
 
     def forward(self, x: Tensor, centre: Tensor, width: Tensor) -> Tensor:
         """`x` (B, C, D, H, W), `centre` (B, K, 3), `width` (B, K) -> (B, C, D, H, W)."""
-        axes = []
-        for axis, places in enumerate([self.x, self.y, self.z]):
+        along = []
+        for axis, places in enumerate([self.axes.x, self.axes.y, self.axes.z]):
             u = (places - centre[:, :, axis].unsqueeze(2)) / width.unsqueeze(2)
             g = torch.exp(-0.5 * u.square())
             kinds = [g, g, g, g]
             kinds[axis + 1] = g * u
-            axes.append(torch.cat(kinds, dim=1).to(x.dtype))
-        plane = axes[0][:, :, :, None, None] * axes[1][:, :, None, :, None]
-        return x + self.mix(plane * axes[2][:, :, None, None, :])
+            along.append(torch.cat(kinds, dim=1).to(x.dtype))
+        plane = along[0][:, :, :, None, None] * along[1][:, :, None, :, None]
+        return x + self.mix(plane * along[2][:, :, None, None, :])
 
 
 class SpatialBroadcastDecoder(nn.Module):
@@ -103,6 +95,9 @@ class SpatialBroadcastDecoder(nn.Module):
     The code is laid over every cell of a grid of side roi / 2**len(channels) together with the cell's coordinates
     (as sines and cosines of `frequencies` octaves, arXiv:2006.10739), then refined at each level. Two outputs: the
     image, linear because z-scored intensities have no bounds, and tumour logits (background, NCR, ED, ET).
+
+    `atlas`: (B, L) -> (B, image_channels, D, H, W) draws the brain; this network adds to it what the brain alone does
+    not explain, the tumour first of all.
     """
 
     def __init__(
@@ -115,6 +110,7 @@ class SpatialBroadcastDecoder(nn.Module):
         norm_groups: int,
         frequencies: int,
         anchors: int,
+        atlas: nn.Module,
     ) -> None:
         super().__init__()
         if not channels or min(channels) < 1:
@@ -134,6 +130,7 @@ class SpatialBroadcastDecoder(nn.Module):
         self.anchors = Anchors(latent_size, anchors)
         self.anchored = nn.ModuleList(AnchorMaps(size, c, anchors) for size, c in zip(sides, channels, strict=True))
         self.blocks = nn.ModuleList(ModulatedBlock(c, latent_size, norm_groups) for c in channels)
+        self.atlas = atlas
         # The last level has none: `output` takes it to full size.
         self.upsamples = nn.ModuleList([*(SubpixelUpsample(a, b) for a, b in pairwise(channels)), nn.Identity()])
         # One overlapping transposed convolution to full size costs a fifth of a block at full size.
@@ -148,4 +145,4 @@ class SpatialBroadcastDecoder(nn.Module):
         for block, upsample, anchored in zip(self.blocks, self.upsamples, self.anchored):  # noqa: B905 - TorchScript
             x = upsample(block(anchored(x, centre, width), latent))
         image, logits = self.output(x).split([self.image_channels, self.tumour_classes], dim=1)
-        return image, logits
+        return image + self.atlas(latent), logits

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from semivae_bundle.networks.blocks import float32_product
 from semivae_bundle.networks.partition import partition_slices
 
 # Added to the variances before the regression: dimensions that hardly move are no regressors.
@@ -56,8 +57,7 @@ class SequentialDecorrelation(nn.Module):
         if not torch.jit.is_scripting() and self.training:
             self.update(raw)
         centre = self.running_mean / self.running_weight.clamp(min=1e-12)
-        # A product and a sum rather than a matrix product, which autocast would round to bf16.
-        return ((raw.detach() - centre).unsqueeze(2) * self.coefficients).sum(dim=1)
+        return float32_product(raw.detach() - centre, self.coefficients.T)
 
     def update(self, raw: Tensor) -> None:
         """Move the statistics towards a batch (B, L) and solve for the coefficients anew."""

@@ -1,4 +1,4 @@
-"""Image -> feature vector, by way of a tumour segmentation."""
+"""Image -> features by name, by way of a tumour segmentation."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from semivae_bundle.networks.blocks import BACKGROUND_LOGIT, ResidualBlock, SubpixelUpsample, group_norm
-from semivae_bundle.networks.moments import MOMENTS, MomentPooling
+from semivae_bundle.networks.moments import FORM, PLACE, SIZE, MomentPooling
 from semivae_bundle.networks.partition import check_roi
 
 CLASSES = 4  # background, NCR, ED, ET
 
 
 class ResNetEncoder(nn.Module):
-    """3-D ResNet (arXiv:1512.03385): (B, C, D, H, W) -> (B, feature_size), tumour logits (B, 4, D, H, W).
+    """3-D ResNet (arXiv:1512.03385): (B, C, D, H, W) -> features by name, each (B, n); tumour logits (B, 4, D, H, W).
 
     A stem of stride 2, then one stage per entry of `blocks`; each stage after the first halves the sides and doubles
-    the channels. Three readings make the feature vector: every stage's spatial average, which counts; the last map on
-    a coarse grid of at most `pool_size` cells a side, which keeps *where*; and the moments of a segmentation read from
-    a feature pyramid over the stages (arXiv:1612.03144). The segmentation is supervised where a mask exists, so that
-    the few labels teach every voxel instead of one number per scan.
+    the channels. `appearance` reads every stage's spatial average, which counts, and the last map on a coarse grid of
+    at most `pool_size` cells a side, which keeps *where*. `size`, `place` and `form` are the moments of a segmentation
+    read from a feature pyramid over the stages (arXiv:1612.03144). The segmentation is supervised where a mask exists,
+    so that the few labels teach every voxel instead of one number per scan.
+
+    `feature_sizes` says how many numbers each name has. They are kept apart so that a posterior can choose: a feature
+    regressed from appearance as well learns a cohort of a thousand scans by heart.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class ResNetEncoder(nn.Module):
             self.stages.append(nn.Sequential(first, *rest))
             previous = width
         self.laterals = nn.ModuleList(nn.Conv3d(width, base_filters, 1) for width in widths)
+        self.smooth = ResidualBlock(base_filters, base_filters, 1, norm_groups)
         self.segment = SubpixelUpsample(base_filters, CLASSES)
         with torch.no_grad():
             self.segment.expand.bias.reshape(CLASSES, -1)[0] = BACKGROUND_LOGIT  # type: ignore[union-attr]
@@ -68,12 +72,16 @@ class ResNetEncoder(nn.Module):
         self.moments = MomentPooling((roi_size[0], roi_size[1], roi_size[2]))
         read = sum(widths) + pool_channels * cells[0] * cells[1] * cells[2]
         # The residual stream grows as training goes on; unnormalised, the latent means would grow with it.
-        self.read = nn.LayerNorm(read)
-        self.join = nn.Sequential(nn.Linear(read + CLASSES * MOMENTS, hidden_size), nn.SiLU())
-        self.feature_size = hidden_size + CLASSES * MOMENTS
+        self.appearance = nn.Sequential(nn.LayerNorm(read), nn.Linear(read, hidden_size), nn.SiLU())
+        self.feature_sizes = {
+            "appearance": hidden_size,
+            "size": CLASSES * SIZE,
+            "place": CLASSES * PLACE,
+            "form": CLASSES * FORM,
+        }
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, D, H, W) -> features (B, feature_size), tumour logits (B, 4, D, H, W)."""
+    def forward(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """(B, C, D, H, W) -> features by name, float32; tumour logits (B, 4, D, H, W)."""
         x = self.stem(image)
         averages, laterals = [], []
         for stage, lateral in zip(self.stages, self.laterals):  # noqa: B905 - TorchScript knows no strict
@@ -83,10 +91,8 @@ class ResNetEncoder(nn.Module):
         pyramid = laterals[-1]
         for finer in laterals[:-1][::-1]:
             pyramid = finer + interpolate(pyramid, scale_factor=2.0, mode="trilinear", align_corners=False)
-        logits = self.segment(torch.relu(pyramid))
+        logits = self.segment(self.smooth(torch.relu(pyramid)))
         # Detached: early on, the feature regression's large and aimless gradient would unlearn the segmentation.
-        moments = self.moments(logits.detach())
-        counts = torch.cat(averages, dim=1)
-        read = self.read(torch.cat([counts, self.where(x)], dim=1))
-        # The moments also pass by themselves: a linear read-out of them is already a good volume and place.
-        return torch.cat([self.join(torch.cat([read, moments], dim=1)).float(), moments], dim=1), logits
+        size, place, form = self.moments(logits.detach())
+        read = torch.cat([torch.cat(averages, dim=1), self.where(x)], dim=1)
+        return {"appearance": self.appearance(read).float(), "size": size, "place": place, "form": form}, logits

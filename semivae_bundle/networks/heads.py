@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from semivae_bundle.networks.blocks import float32_product
 from semivae_bundle.networks.partition import partition_slices
 
 
@@ -49,9 +50,7 @@ class StructuredHeads(nn.Module):
 
     def forward(self, latent: Tensor) -> Tensor:
         """(B, L) -> (B, F)."""
-        weight = self.weight * self.mask  # type: ignore[operator]
-        # Not a matrix product, which autocast would round to bf16: these numbers are read as measurements.
-        return (latent.float().unsqueeze(1) * weight).sum(dim=2) + self.bias
+        return float32_product(latent, self.weight * self.mask) + self.bias  # type: ignore[operator]
 
 
 class MLPHeads(nn.Module):

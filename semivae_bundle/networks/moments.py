@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
 
-from semivae_bundle.networks.blocks import coordinate_grid
+from semivae_bundle.networks.blocks import AxisCoordinates
 
-MOMENTS = 20
-"""log mass 1, centroid 3, standard deviations 3, correlations 3, principal axes 3, log surface 1, log box sides 3,
-log silhouettes 3."""
+SIZE, PLACE, FORM = 1, 3, 16
+"""Numbers per region. Size: log mass. Place: the centroid. Form: log surface; logarithms of the standard deviations,
+principal axes, box sides and silhouettes and the correlations, three each. Lengths of the form are taken per cube root
+of the mass, areas per its square, so that a body that only grows keeps its form."""
+
+
+def standardised(value: Tensor, centre: float, deviation: float) -> Tensor:
+    """In usual deviations from the usual centre, cut at four: the form of an absent region is noise over nothing."""
+    return ((value - centre) / deviation).clamp(-4.0, 4.0)
 
 
 def log_total_variation(maps: Tensor) -> Tensor:
-    """Logarithm of the mean absolute difference of neighbouring voxels: (B, R, D, H, W) -> (B, R, 1).
+    """Logarithm of the total variation, as a share of the field of view's faces: (B, R, D, H, W) -> (B, R, 1).
 
     The total variation of an indicator is the body's surface area (up to the anisotropy of the grid).
     """
     variation = (
-        (maps[:, :, 1:] - maps[:, :, :-1]).abs().mean(dim=(2, 3, 4))
-        + (maps[:, :, :, 1:] - maps[:, :, :, :-1]).abs().mean(dim=(2, 3, 4))
-        + (maps[:, :, :, :, 1:] - maps[:, :, :, :, :-1]).abs().mean(dim=(2, 3, 4))
+        (maps[:, :, 1:] - maps[:, :, :-1]).abs().sum(dim=2).mean(dim=(2, 3))
+        + (maps[:, :, :, 1:] - maps[:, :, :, :-1]).abs().sum(dim=3).mean(dim=(2, 3))
+        + (maps[:, :, :, :, 1:] - maps[:, :, :, :, :-1]).abs().sum(dim=4).mean(dim=(2, 3))
     )
-    return torch.log(variation + 1e-5).unsqueeze(2)
+    return torch.log(variation + 1e-4).unsqueeze(2)
 
 
 class MomentPooling(nn.Module):
-    """Tumour logits -> moments of NCR, ED, ET and the whole tumour: (B, 4, D, H, W) -> (B, 4 * MOMENTS).
+    """Tumour logits -> size, place and form of NCR, ED, ET and the whole tumour: (B, 4, D, H, W) -> three tables.
 
     Average pooling has to learn a logarithm, an arg-max and a covariance before it can say how large, where and how
     long a tumour is; these are their closed forms. Coordinates run over [-1, 1] per axis. Centroid and covariance
@@ -37,20 +41,12 @@ class MomentPooling(nn.Module):
     which says how much of its box and hull a body fills.
     """
 
-    if TYPE_CHECKING:  # TorchScript would want to make sense of these
-        x: Tensor
-        y: Tensor
-        z: Tensor
-
     def __init__(self, size: tuple[int, int, int]) -> None:
         super().__init__()
-        grid = coordinate_grid(size)[0]
-        self.register_buffer("x", grid[0, :, 0, 0].clone(), persistent=False)
-        self.register_buffer("y", grid[1, 0, :, 0].clone(), persistent=False)
-        self.register_buffer("z", grid[2, 0, 0, :].clone(), persistent=False)
+        self.axes = AxisCoordinates(size)
 
-    def forward(self, logits: Tensor) -> Tensor:
-        """(B, 4, D, H, W), class 0 background -> (B, 4 * MOMENTS), float32."""
+    def forward(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, 4, D, H, W), class 0 background -> (B, 4 SIZE), (B, 4 PLACE), (B, 4 FORM), float32."""
         tumour = torch.softmax(logits.float(), dim=1)[:, 1:]
         maps = torch.cat([tumour, tumour.sum(dim=1, keepdim=True)], dim=1).contiguous()
         centroid, covariance = self.centroid_and_covariance(maps.square())
@@ -61,32 +57,33 @@ class MomentPooling(nn.Module):
         # where it is named.
         variances = torch.linalg.eigvalsh(torch.nan_to_num(covariance, nan=0.0, posinf=0.0, neginf=0.0))
         axes = 0.5 * torch.log(variances.clamp(min=0) + 1e-4)
-        log_mass = torch.log(maps.mean(dim=(2, 3, 4)) + 1e-5).unsqueeze(2)
+        log_mass = torch.log(maps.mean(dim=(2, 3, 4)) + 1e-6).unsqueeze(2)
         # Along z, y, x: (B, R, D, H), (B, R, D, W), (B, R, H, W).
         along_z, along_y, along_x = maps.amax(dim=4), maps.amax(dim=3), maps.amax(dim=2)
         shadows = torch.stack([along_x.mean(dim=(2, 3)), along_y.mean(dim=(2, 3)), along_z.mean(dim=(2, 3))], dim=2)
         sides = torch.stack(
             [along_z.amax(dim=3).mean(dim=2), along_z.amax(dim=2).mean(dim=2), along_y.amax(dim=2).mean(dim=2)], dim=2
         )
-        # Logarithms run over about -11 to -3: bring everything near unit scale for the layer that reads it.
-        moments = [
-            0.5 * (log_mass + 7),
-            2 * centroid,
-            4 * spread,
-            pairs,
-            axes + 2,
-            0.5 * (log_total_variation(maps) + 7),
-            torch.log(sides + 1e-2) + 2,
-            0.5 * (torch.log(shadows + 1e-4) + 4),
+        # Centres and deviations as over phantoms at 64³, rounded. A feature such as sphericity is a small difference of
+        # large numbers, which gradient descent is slow to find unless they are at one scale.
+        length = log_mass / 3
+        form = [
+            standardised(log_total_variation(maps) - 2 * length, 2.6, 0.25),
+            standardised(torch.log(spread) - length, -0.35, 0.25),
+            standardised(axes - length, -0.4, 0.3),
+            standardised(torch.log(sides + 1e-2) - length, 0.55, 0.17),
+            standardised(torch.log(shadows + 1e-4) - 2 * length, 0.52, 0.17),
+            standardised(pairs, 0.0, 0.27),
         ]
-        return torch.cat(moments, dim=2).flatten(1)
+        size, place = standardised(log_mass, -6.0, 1.5), standardised(centroid, 0.0, 0.25)
+        return size.flatten(1), place.flatten(1), torch.cat(form, dim=2).flatten(1)
 
     def centroid_and_covariance(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Weighted mean (B, R, 3) and covariance (B, R, 3, 3) of the coordinates; `weights` (B, R, D, H, W) >= 0.
 
         The three projections hold all of it, which is several times faster than a list of voxels.
         """
-        x, y, z = self.x, self.y, self.z
+        x, y, z = self.axes.x, self.axes.y, self.axes.z
         xy, xz, yz = weights.sum(dim=4), weights.sum(dim=3), weights.sum(dim=2)
         total = (xy.sum(dim=(2, 3)) + 1e-6).unsqueeze(2)
         # Products and sums rather than matrix products, which autocast would round to bf16.

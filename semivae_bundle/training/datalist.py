@@ -28,8 +28,6 @@ def make_datalist(
     items = []
     for position, name in enumerate(splits[split]):
         subject = by_id[name]
-        item = subject.image_item(cohort.dataset_dir)
-        if subject.seg is not None:
-            item |= {"label": str(cohort.dataset_dir / subject.seg), "label_map": dict(subject.label_map)}
+        item = subject.item(cohort.dataset_dir)
         items.append({**item, "features": values[position], "present": present[position].astype(np.float32)})
     return items

@@ -97,8 +97,9 @@ class StopOnNonFinite:
 
     def __call__(self, engine: Engine) -> None:
         """Check."""
-        bad = {name: float(v) for name, v in self.objective.terms.items() if not math.isfinite(float(v))}
-        if bad:
+        # One question for all terms: each would make a GPU wait.
+        if not bool(torch.stack(list(self.objective.terms.values())).isfinite().all()):
+            bad = {name: float(v) for name, v in self.objective.terms.items() if not math.isfinite(float(v))}
             subjects = engine.state.batch.get("subject") if isinstance(engine.state.batch, dict) else None
             raise FloatingPointError(
                 f"training: non-finite loss terms {bad} in epoch {engine.state.epoch}, iteration "
@@ -126,7 +127,7 @@ class TermAverages:
 
     def start(self, engine: Engine) -> None:
         """Reset."""
-        self.sums: dict[str, float] = {}
+        self.sums: dict[str, torch.Tensor] = {}
         self.steps, self.waited, self.begun = 0, 0.0, time.perf_counter()
 
     def wait(self, engine: Engine) -> None:
@@ -141,12 +142,13 @@ class TermAverages:
         """Add one step."""
         self.steps += 1
         for name, value in {"loss": engine.state.output["loss"].detach(), **self.objective.terms}.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value)
+            # In double, and read only when the epoch ends, so that no step waits for the numbers.
+            self.sums[name] = self.sums.get(name, 0) + value.double()
 
     def finish(self, engine: Engine) -> None:
         """Publish."""
         steps = max(self.steps, 1)
-        figures = {f"train/{name}": total / steps for name, total in self.sums.items()}
+        figures = {f"train/{name}": float(total) / steps for name, total in self.sums.items()}
         figures |= {f"weight/{name}": self.objective.weight_of(name) for name in self.sums if name != "loss"}
         figures["time/seconds_per_step"] = (time.perf_counter() - self.begun) / steps
         figures["time/data_wait_per_step"] = self.waited / steps

@@ -105,7 +105,7 @@ def test_ema_averages_and_the_average_is_what_is_kept_and_validated(phantom_dir:
     moved = [not torch.equal(a, b) for a, b in zip(average.parameters(), trained.parameters(), strict=True)]
     assert sum(moved) > len(moved) / 2
     last = torch.load(tmp_path / "checkpoints" / "last.pt", weights_only=True)
-    name = "to_mean.weight"
+    name = "posterior.parts.0.mean.weight"
     torch.testing.assert_close(last["ema_network"][name], average.state_dict()[name])
     best = torch.load(tmp_path / "checkpoints" / "model.pt", weights_only=True)
     assert best.keys() == trained.state_dict().keys()

@@ -1,20 +1,23 @@
 """Tiny networks for the tests of the whole model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from semivae_bundle.networks.atlas import WarpedAtlas
 from semivae_bundle.networks.decoder import SpatialBroadcastDecoder
 from semivae_bundle.networks.decorrelation import SequentialDecorrelation
 from semivae_bundle.networks.encoder import ResNetEncoder
 from semivae_bundle.networks.heads import MLPHeads, StructuredHeads
+from semivae_bundle.networks.posterior import Posterior
 from semivae_bundle.networks.semivae import SemiVAE
 
 PARTITION = {"vol": 4, "loc": 3, "residual": 5}
 FEATURES = {"vol": 2, "loc": 3}
+READS = {"vol": ["size"], "loc": ["place"], "residual": ["appearance", "size", "place", "form"]}
 ROI = (16, 16, 16)
 
 MakeNetwork = Callable[..., SemiVAE]
@@ -27,29 +30,40 @@ def awaken(network: nn.Module) -> None:
             nn.init.uniform_(parameter, 0.5, 1.5)
 
 
+def an_atlas(latent_size: int = 12, roi: Sequence[int] = ROI, **options: Any) -> WarpedAtlas:
+    """An atlas of four channels, small enough for a test."""
+    torch.manual_seed(0)
+    sizes = {"image_channels": 4, "tissues": 3, "side": 8, "control": 2}
+    return WarpedAtlas(latent_size, roi, **{**sizes, **options})
+
+
 @pytest.fixture
 def make_network() -> MakeNetwork:
-    """A SemiVAE of ROI 16 with every branch awake; `heads` is "structured" or "mlp", the rest goes to SemiVAE."""
+    """A SemiVAE of ROI 16 with every branch awake; `heads` is "structured" or "mlp", `kind` a class of network; the
+    rest goes to the posterior.
+    """
 
-    def make(heads: str = "structured", **options: Any) -> SemiVAE:
+    def make(heads: str = "structured", kind: type[SemiVAE] = SemiVAE, **options: Any) -> SemiVAE:
         torch.manual_seed(0)
         kinds = {
             "structured": lambda: StructuredHeads(PARTITION, FEATURES),
             "mlp": lambda: MLPHeads(PARTITION, FEATURES, hidden_size=6),
         }
-        arguments = {
+        encoder = ResNetEncoder(4, ROI, 4, [1, 2, 1], 4, pool_size=2, pool_channels=3, hidden_size=8)
+        arguments: dict[str, Any] = {
             "partition": PARTITION,
             "latent_size": 12,
+            "reads": READS,
+            "hidden_size": 6,
             "min_log_var": -6.0,
-            "measured": ["vol", "loc"],
-            "decorrelation": SequentialDecorrelation(PARTITION, 0.1),
             **options,
         }
-        network = SemiVAE(
-            encoder=ResNetEncoder(4, ROI, 4, [1, 2, 1], 4, pool_size=2, pool_channels=3, hidden_size=8),
+        network = kind(
+            encoder=encoder,
+            posterior=Posterior(encoder.feature_sizes, **arguments),
+            decorrelation=SequentialDecorrelation(PARTITION, 0.1),
             heads=kinds[heads](),
-            decoder=SpatialBroadcastDecoder(12, ROI, 4, 4, [8, 4], 4, frequencies=2, anchors=2),
-            **arguments,
+            decoder=SpatialBroadcastDecoder(12, ROI, 4, 4, [8, 4], 4, frequencies=2, anchors=2, atlas=an_atlas()),
         )
         awaken(network)
         return network

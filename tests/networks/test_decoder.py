@@ -6,13 +6,15 @@ import pytest
 import torch
 from torch import nn
 
+from semivae_bundle.networks.atlas import WarpedAtlas
 from semivae_bundle.networks.blocks import coordinate_grid
 from semivae_bundle.networks.decoder import AnchorMaps, Anchors, SpatialBroadcastDecoder
 
 
 def a_decoder(roi: Sequence[int] = (8, 16, 8), channels: Sequence[int] = (8, 4)) -> SpatialBroadcastDecoder:
     torch.manual_seed(0)
-    return SpatialBroadcastDecoder(5, roi, 3, 4, channels, norm_groups=4, frequencies=2, anchors=2)
+    atlas = WarpedAtlas(5, roi, image_channels=3, tissues=2, side=8, control=2)
+    return SpatialBroadcastDecoder(5, roi, 3, 4, channels, norm_groups=4, frequencies=2, anchors=2, atlas=atlas)
 
 
 def test_image_and_tumour_map_have_the_size_of_the_roi() -> None:
@@ -86,6 +88,17 @@ def test_a_fresh_tumour_map_expects_background() -> None:
     assert a_decoder()(torch.randn(2, 5))[1].softmax(dim=1)[:, 0].mean() > 0.9
 
 
+def test_the_atlas_is_part_of_the_image_and_not_of_the_tumour_map() -> None:
+    decoder, z = a_decoder(), torch.randn(1, 5)
+    image, logits = decoder(z)
+    with torch.no_grad():
+        brain = decoder.atlas(z)
+        decoder.atlas.template.zero_()
+    without, same = decoder(z)
+    torch.testing.assert_close(image - brain, without)
+    assert torch.equal(logits, same)
+
+
 def test_two_places_are_drawn_differently_by_one_code() -> None:
     image, _ = a_decoder()(torch.zeros(1, 5))
     assert image.flip(2).sub(image).abs().max() > 1e-2
@@ -97,6 +110,7 @@ def test_the_output_is_linear_and_has_no_bounds() -> None:
     with torch.no_grad():
         decoder.output.weight.mul_(1000)
         decoder.output.bias.mul_(1000)
+        decoder.atlas.template.mul_(1000)
     torch.testing.assert_close(torch.cat(decoder(z), dim=1), 1000 * before, rtol=1e-5, atol=1e-4)
     assert decoder(z)[0].abs().max() > 10
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from semivae_bundle.networks.encoder import CLASSES, ResNetEncoder
-from semivae_bundle.networks.moments import MOMENTS
+from semivae_bundle.networks.moments import FORM, PLACE, SIZE
 
 SIZES: dict[str, Any] = {
     "in_channels": 4,
@@ -34,10 +34,14 @@ def an_image(seed: int = 0) -> Tensor:
     return torch.randn(2, 4, 16, 24, 16, generator=torch.Generator().manual_seed(seed))
 
 
-def test_features_and_a_segmentation_of_the_image_s_size_come_out() -> None:
+def test_features_by_name_and_a_segmentation_of_the_image_s_size_come_out() -> None:
     encoder = an_encoder()
     features, logits = encoder(an_image())
-    assert features.shape == (2, encoder.feature_size) == (2, 6 + CLASSES * MOMENTS)
+    expected = {"appearance": 6, "size": CLASSES * SIZE, "place": CLASSES * PLACE, "form": CLASSES * FORM}
+    assert encoder.feature_sizes == expected
+    assert {name: tuple(value.shape) for name, value in features.items()} == {
+        name: (2, count) for name, count in expected.items()
+    }
     assert logits.shape == (2, CLASSES, 16, 24, 16)
 
 
@@ -55,21 +59,27 @@ def test_channels_double_and_sides_halve_from_stage_to_stage() -> None:
 def test_the_gradient_reaches_every_parameter() -> None:
     encoder = an_encoder()
     features, logits = encoder(an_image())
-    ((features * torch.randn(features.shape)).sum() + logits.square().sum()).backward()
+    ((features["appearance"] * torch.randn(2, 6)).sum() + logits.square().sum()).backward()
     idle = [name for name, p in encoder.named_parameters() if p.grad is None or not p.grad.any()]
     assert idle == []
 
 
-def test_the_features_read_the_segmentation_and_leave_its_weights_alone() -> None:
+def test_the_moments_read_the_segmentation_and_leave_its_weights_alone() -> None:
     encoder = an_encoder()
-    before = encoder(an_image())[0].detach()
-    encoder(an_image())[0].square().sum().backward()
-    assert all(parameter.grad is None for parameter in encoder.segment.parameters())
+    features, _ = encoder(an_image())
+    assert not any(features[name].requires_grad for name in ("size", "place", "form"))
     with torch.no_grad():
         encoder.segment.expand.bias[-8:] += 5.0
-    changed = (encoder(an_image())[0] - before).abs()
-    assert changed[:, :6].max() > 1e-4
-    assert changed[:, 6:].max() > 0.1
+    changed = encoder(an_image())[0]
+    for name in ("size", "form"):
+        assert (changed[name] - features[name]).abs().max() > 0.1
+
+
+def test_the_appearance_is_not_read_from_the_segmentation() -> None:
+    encoder = an_encoder()
+    features, _ = encoder(an_image())
+    features["appearance"].sum().backward()
+    assert all(p.grad is None for module in (encoder.segment, encoder.smooth) for p in module.parameters())
 
 
 def test_a_fresh_segmentation_expects_background() -> None:
@@ -78,9 +88,9 @@ def test_a_fresh_segmentation_expects_background() -> None:
 
 def test_louder_features_do_not_make_louder_output() -> None:
     encoder = an_encoder()
-    quiet = encoder(an_image())[0][:, :6].abs().mean()
+    quiet = encoder(an_image())[0]["appearance"].abs().mean()
     encoder.where[0].weight.data.mul_(1000)
-    assert encoder(an_image())[0][:, :6].abs().mean() < 3 * quiet
+    assert encoder(an_image())[0]["appearance"].abs().mean() < 3 * quiet
 
 
 def test_the_segmentation_alone_reaches_every_stage() -> None:
@@ -93,7 +103,8 @@ def test_the_segmentation_alone_reaches_every_stage() -> None:
 def test_an_image_is_encoded_the_same_whoever_shares_its_batch() -> None:
     encoder, images = an_encoder(), an_image()
     together, alone = encoder(images)[0], encoder(images[:1])[0]
-    torch.testing.assert_close(together[:1], alone, rtol=1e-4, atol=1e-5)
+    for name, value in together.items():
+        torch.testing.assert_close(value[:1], alone[name], rtol=1e-4, atol=1e-4)
 
 
 def test_where_something_is_changes_the_features() -> None:
@@ -101,7 +112,7 @@ def test_where_something_is_changes_the_features() -> None:
     here, there = torch.zeros(1, 4, 16, 24, 16), torch.zeros(1, 4, 16, 24, 16)
     here[:, :, 2:6, 2:6, 2:6] = 3.0
     there[:, :, 10:14, 18:22, 10:14] = 3.0
-    assert (encoder(here)[0] - encoder(there)[0]).abs().max() > 0.05
+    assert (encoder(here)[0]["appearance"] - encoder(there)[0]["appearance"]).abs().max() > 0.02
 
 
 @pytest.mark.parametrize("option", ["in_channels", "base_filters", "hidden_size"])

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from semivae_bundle.networks.blocks import coordinate_grid
-from semivae_bundle.networks.moments import MOMENTS, MomentPooling
+from semivae_bundle.networks.moments import FORM, PLACE, SIZE, MomentPooling
 
 SIDE = 40
-CENTRE, RADII = (0.25, -0.1, 0.3), (0.6, 0.45, 0.3)
+CENTRE, RADII = (0.25, -0.1, 0.3), (0.55, 0.45, 0.36)
 REGIONS = ("ncr", "ed", "et", "total")
 
 
@@ -24,21 +24,23 @@ def logits_of(inside: Tensor, label: int = 3) -> Tensor:
 
 def moments_of(inside: Tensor, label: int = 3) -> dict[str, dict[str, Tensor]]:
     """The moments of each region in plain units, the layer's scaling undone."""
-    flat = MomentPooling((inside.shape[0], inside.shape[1], inside.shape[2]))(logits_of(inside, label))
-    assert flat.shape == (1, 4 * MOMENTS)
-    return {
-        region: {
-            "mass": ((2 * row[0] - 7).exp() - 1e-5),
-            "centroid": row[1:4] / 2,
-            "spread": row[4:7] / 4,
-            "pairs": row[7:10],
-            "axes": (row[10:13] - 2).exp(),
-            "surface": (2 * row[13] - 7).exp(),
-            "sides": (row[14:17] - 2).exp() - 1e-2,
-            "shadows": (2 * row[17:20] - 4).exp() - 1e-4,
+    pooling = MomentPooling((inside.shape[0], inside.shape[1], inside.shape[2]))
+    size, place, form = (table.reshape(4, -1) for table in pooling(logits_of(inside, label)))
+    assert (size.shape[1], place.shape[1], form.shape[1]) == (SIZE, PLACE, FORM)
+    found = {}
+    for region, log_mass, centroid, row in zip(REGIONS, 1.5 * size - 6, place / 4, form, strict=True):
+        length = torch.exp(log_mass / 3)
+        found[region] = {
+            "mass": torch.exp(log_mass),
+            "centroid": centroid,
+            "surface": torch.exp(0.25 * row[:1] + 2.6) * length**2,
+            "spread": torch.exp(0.25 * row[1:4] - 0.35) * length,
+            "axes": torch.exp(0.3 * row[4:7] - 0.4) * length,
+            "sides": torch.exp(0.17 * row[7:10] + 0.55) * length - 1e-2,
+            "shadows": torch.exp(0.17 * row[10:13] + 0.52) * length**2 - 1e-4,
+            "pairs": 0.27 * row[13:16],
         }
-        for region, row in zip(REGIONS, flat.reshape(4, MOMENTS), strict=True)
-    }
+    return found
 
 
 def ellipsoid(rotation: Tensor | None = None) -> Tensor:
@@ -74,9 +76,27 @@ def test_the_principal_axes_do_not_turn_with_the_body() -> None:
 
 def test_autocast_does_not_round_the_moments() -> None:
     logits = logits_of(ellipsoid())
-    exact = MomentPooling((SIDE, SIDE, SIDE))(logits)
+    pooling = MomentPooling((SIDE, SIDE, SIDE))
+    exact = pooling(logits)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        torch.testing.assert_close(MomentPooling((SIDE, SIDE, SIDE))(logits), exact)
+        torch.testing.assert_close(pooling(logits), exact)
+
+
+def test_a_body_that_only_grows_or_moves_keeps_its_form() -> None:
+    body = torch.zeros(SIDE, SIDE, SIDE, dtype=torch.bool)
+    body[4:10, 4:8, 4:7] = True
+    body[4:7, 4:8, 7:13] = True
+    grown = torch.nn.functional.interpolate(body[:20, :20, :20][None, None].float(), scale_factor=2.0)[0, 0] > 0.5
+    moved = body.roll((9, 4, 15), dims=(0, 1, 2))
+    pooling = MomentPooling((SIDE, SIDE, SIDE))
+    size, place, form = pooling(logits_of(body))
+    larger, _, same = pooling(logits_of(grown))
+    same_size, elsewhere, same_again = pooling(logits_of(moved))
+    assert float(1.5 * (larger - size)[0, 3]) == pytest.approx(math.log(8), rel=1e-3)
+    torch.testing.assert_close(same[:, 3 * FORM :], form[:, 3 * FORM :], rtol=0, atol=0.25)
+    torch.testing.assert_close(same_size, size)
+    torch.testing.assert_close(same_again, form, rtol=1e-3, atol=1e-3)
+    assert (elsewhere - place).abs()[0, 9:].min() > 0.5
 
 
 def test_a_turned_ellipsoid_shows_in_the_correlation_of_its_axes() -> None:
@@ -89,8 +109,8 @@ def test_a_turned_ellipsoid_shows_in_the_correlation_of_its_axes() -> None:
 def test_the_surface_of_a_box_is_its_number_of_faces() -> None:
     box = torch.zeros(10, 12, 14, dtype=torch.bool)
     box[2:5, 3:7, 4:9] = True
-    faces = 2 * 4 * 5 / (9 * 12 * 14) + 2 * 3 * 5 / (10 * 11 * 14) + 2 * 3 * 4 / (10 * 12 * 13)
-    assert float(moments_of(box)["et"]["surface"]) == pytest.approx(faces + 1e-5, rel=1e-3)
+    faces = 2 * 4 * 5 / (12 * 14) + 2 * 3 * 5 / (10 * 14) + 2 * 3 * 4 / (10 * 12)
+    assert float(moments_of(box)["et"]["surface"]) == pytest.approx(faces + 1e-4, rel=1e-3)
 
 
 @pytest.mark.parametrize("label", [1, 2, 3])
@@ -108,7 +128,7 @@ def test_a_faint_haze_does_not_move_the_centroid_to_the_middle() -> None:
     inside[4:8, 4:8, 4:8] = True
     logits = logits_of(inside)
     logits[:, 3][~inside[None]] = 20.0 + math.log(0.01)  # one per cent everywhere: ten times the tumour's mass
-    x = MomentPooling((SIDE, SIDE, SIDE))(logits).reshape(4, MOMENTS)[3, 1] / 2
+    x = MomentPooling((SIDE, SIDE, SIDE))(logits)[1][0, 9] / 4
     assert float(x) == pytest.approx(-0.7, abs=0.08)
 
 
@@ -117,7 +137,7 @@ def test_an_empty_or_uniform_map_has_finite_moments_and_gradient() -> None:
         logits = torch.zeros(1, 4, 4, 4, 4)
         logits[:, 0] = fill
         logits.requires_grad_()
-        moments = MomentPooling((4, 4, 4))(logits)
+        moments = torch.cat(MomentPooling((4, 4, 4))(logits), dim=1)
         moments.sum().backward()
         assert moments.isfinite().all()
         assert logits.grad is not None

@@ -2,25 +2,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from semivae_bundle.networks.decoder import SpatialBroadcastDecoder
-from semivae_bundle.networks.decorrelation import SequentialDecorrelation
-from semivae_bundle.networks.encoder import ResNetEncoder
-from semivae_bundle.networks.heads import MLPHeads, StructuredHeads
 from semivae_bundle.networks.packing import PackedSemiVAE, pack, unpack
-from semivae_bundle.networks.semivae import SemiVAE
 
-PARTITION = {"vol": 4, "loc": 3, "residual": 5}
-FEATURES = {"vol": 2, "loc": 3}
 ROI = (16, 16, 16)
-
-
-def make_network(kind: type[SemiVAE], heads: torch.nn.Module | None = None) -> SemiVAE:
-    torch.manual_seed(0)
-    encoder = ResNetEncoder(4, ROI, 4, (1, 1), 4, 2, 4, 8)
-    decoder = SpatialBroadcastDecoder(12, ROI, 4, 4, (8, 4), 4, 1, 2)
-    heads = heads or StructuredHeads(PARTITION, FEATURES)
-    decorrelation = SequentialDecorrelation(PARTITION, 0.1)
-    return kind(encoder, heads, decoder, PARTITION, 12, -6.0, ["vol", "loc"], decorrelation).eval()
 
 
 def parts(side: int, latent: int = 12, dtype: torch.dtype = torch.float32) -> tuple[Tensor, ...]:
@@ -49,8 +33,8 @@ def test_half_precision_parts_are_carried_in_float32(dtype: torch.dtype) -> None
     assert torch.equal(unpack(packed[0], 4, 4).mean, given[2][0].float())
 
 
-def test_the_packed_network_says_what_the_trained_one_says() -> None:
-    trained, packed = make_network(SemiVAE), make_network(PackedSemiVAE)
+def test_the_packed_network_says_what_the_trained_one_says(make_network) -> None:
+    trained, packed = make_network().eval(), make_network(kind=PackedSemiVAE).eval()
     with torch.no_grad():
         for weight in trained.parameters():
             weight.add_(0.01)
@@ -62,17 +46,17 @@ def test_the_packed_network_says_what_the_trained_one_says() -> None:
         assert torch.equal(getattr(got, name), expected[name][0]), name
 
 
-@pytest.mark.parametrize("heads", [StructuredHeads(PARTITION, FEATURES), MLPHeads(PARTITION, FEATURES, 8)])
-def test_torchscript_gives_the_same_tensor(heads: torch.nn.Module) -> None:
-    network = make_network(PackedSemiVAE, heads)
+@pytest.mark.parametrize("heads", ["structured", "mlp"])
+def test_torchscript_gives_the_same_tensor(make_network, heads: str) -> None:
+    network = make_network(heads, kind=PackedSemiVAE).eval()
     image = torch.randn(2, 4, *ROI, generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
         torch.testing.assert_close(torch.jit.script(network)(image), network(image))
 
 
-def test_autocast_still_gives_one_float32_tensor() -> None:
+def test_autocast_still_gives_one_float32_tensor(make_network) -> None:
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-        packed = make_network(PackedSemiVAE)(torch.randn(1, 4, *ROI))
+        packed = make_network(kind=PackedSemiVAE).eval()(torch.randn(1, 4, *ROI))
     assert packed.dtype == torch.float32
     assert unpack(packed[0], 4, 4).features.shape == (5,)
 
