@@ -43,7 +43,12 @@ def preprocess(dataset_dir: str | None = None, roi: int = 128, subjects: int = 3
         if dataset_dir is None:
             generate_phantoms(place, subjects, size=240, spacing=1.0)
         cohort = index_cohort(
-            place, Path(folder) / "cohort.json", Path(folder) / "splits.json", FRACTIONS, seed=0, progress=False
+            place,
+            Path(folder) / "cohort.json",
+            Path(folder) / "splits.json",
+            fractions=FRACTIONS,
+            seed=0,
+            progress=False,
         )
         items = [subject.item(cohort.dataset_dir) for subject in cohort.subjects[:subjects]]
         ours: Callable[[Mapping[str, Any]], Any] = Preprocessing((roi,) * 3, FOV_MM)
@@ -96,7 +101,7 @@ def loader(
         augmentation = dataset.augmentation
         for kind, chosen in (("none", None), ("as configured", augmentation)):
             dataset.augmentation = chosen
-            for count in (0, workers):
+            for count in workers:
                 batches = DataLoader(dataset, batch_size=batch, shuffle=True, num_workers=count)
                 times = [seconds(partial(list, batches)) for _ in range(WARM_UP + epochs)][WARM_UP:]
                 per_scan = float(np.median(times)) / len(dataset)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample, interpolate
 
-from semivae_bundle.networks.blocks import Float32Linear, coordinate_grid
+from semivae_bundle.networks.blocks import AxisCoordinates, Float32Linear
 
 # A unit of code moves the template by this share of half the field of view, 3.6 mm of 240: a head is larger or smaller
 # by a tenth. With three times as much, the bend ran ahead of the template and the two never agreed.
@@ -34,7 +34,7 @@ class WarpedAtlas(nn.Module):
     """
 
     if TYPE_CHECKING:  # TorchScript would want to make sense of it
-        coordinates: Tensor
+        unmoved: Tensor
 
     def __init__(
         self, latent_size: int, roi_size: Sequence[int], image_channels: int, tissues: int, side: int, control: int
@@ -45,7 +45,8 @@ class WarpedAtlas(nn.Module):
                 f"atlas: expected tissues and side >= 1 and control >= 2, found {tissues=}, {side=}, {control=}"
             )
         self.size = (roi_size[0], roi_size[1], roi_size[2])
-        self.register_buffer("coordinates", coordinate_grid(self.size).flatten(2), persistent=False)
+        self.axes = AxisCoordinates(self.size)
+        self.register_buffer("unmoved", torch.eye(3), persistent=False)
         self.image_channels, self.control = image_channels, control
         self.reach, self.gain = REACH, GAIN  # TorchScript sees attributes, not module constants
         self.template = nn.Parameter(0.02 * torch.randn(1, tissues, side, side, side))
@@ -59,19 +60,21 @@ class WarpedAtlas(nn.Module):
 
     def forward(self, latent: Tensor) -> Tensor:
         """(B, L) -> (B, image_channels, D, H, W), float32."""
-        b, d, h, w = latent.shape[0], self.size[0], self.size[1], self.size[2]
-        # grid_sample names the last axis first.
-        grid = self.places(latent).flip(1).transpose(1, 2).reshape(b, d, h, w, 3)
+        b = latent.shape[0]
+        grid = self.places(latent).flip(1).permute(0, 2, 3, 4, 1)  # grid_sample names the last axis first
         maps = grid_sample(self.gain * self.template.expand(b, -1, -1, -1, -1), grid, align_corners=False)
         colour = self.colour(latent).reshape(b, self.image_channels, -1)
-        return torch.bmm(colour, maps.flatten(2)).reshape(b, self.image_channels, d, h, w)
+        return torch.bmm(colour, maps.flatten(2)).reshape(b, self.image_channels, *self.size)
 
     def places(self, latent: Tensor) -> Tensor:
-        """(B, L) -> where in the template each voxel lies, x, y, z in [-1, 1] over the field of view: (B, 3, D H W)."""
+        """(B, L) -> where in the template each voxel lies, x, y, z in [-1, 1] over the field of view:
+        (B, 3, D, H, W).
+        """
         b = latent.shape[0]
-        affine = self.affine(latent).reshape(b, 3, 4, 1)
-        shift = (affine[:, :, :3] * self.coordinates.unsqueeze(1)).sum(dim=2) + affine[:, :, 3]
-        bend = self.bend(latent).reshape(b, 3, self.control, self.control, self.control)
-        size = [self.size[0], self.size[1], self.size[2]]
-        bend = interpolate(bend, size=size, mode="trilinear", align_corners=True).flatten(2)
-        return self.coordinates + self.reach * (shift + bend)
+        affine = self.reach * self.affine(latent).reshape(b, 3, 4)
+        along_x = (affine[:, :, 0:1] + self.unmoved[:, 0:1]) * self.axes.x
+        along_y = (affine[:, :, 1:2] + self.unmoved[:, 1:2]) * self.axes.y
+        along_z = (affine[:, :, 2:3] + self.unmoved[:, 2:3]) * self.axes.z + affine[:, :, 3:4]
+        bend = self.reach * self.bend(latent).reshape(b, 3, self.control, self.control, self.control)
+        bend = interpolate(bend, size=list(self.size), mode="trilinear", align_corners=True)
+        return along_x[:, :, :, None, None] + along_y[:, :, None, :, None] + along_z[:, :, None, None, :] + bend
