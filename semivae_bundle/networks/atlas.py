@@ -29,8 +29,8 @@ class WarpedAtlas(nn.Module):
     every fold out of the code; here the folds are weights.
 
     `tissues` maps of `side` cells a side lie over the field of view, whatever the grid, so the same weights serve every
-    `roi_size`. The affine map and the shifts of `control` points a side (trilinear between them) are affine in the
-    code, and so is the colour of each tissue in each channel.
+    `roi_size`. The affine map and the shifts of `control` points a side are affine in the code, and so is the colour of
+    each tissue in each channel. The control points span the grid from its first voxel to its last, trilinear between.
     """
 
     if TYPE_CHECKING:  # TorchScript would want to make sense of it
@@ -59,10 +59,11 @@ class WarpedAtlas(nn.Module):
         nn.init.normal_(self.colour.bias, std=0.5)  # equal colours would make copies of the tissues
 
     def forward(self, latent: Tensor) -> Tensor:
-        """(B, L) -> (B, image_channels, D, H, W), float32."""
+        """(B, L) -> (B, image_channels, D, H, W)."""
         b = latent.shape[0]
         grid = self.places(latent).flip(1).permute(0, 2, 3, 4, 1)  # grid_sample names the last axis first
-        maps = grid_sample(self.gain * self.template.expand(b, -1, -1, -1, -1), grid, align_corners=False)
+        template = self.gain * self.template.expand(b, -1, -1, -1, -1)
+        maps = grid_sample(template, grid, padding_mode="border", align_corners=False)
         colour = self.colour(latent).reshape(b, self.image_channels, -1)
         return torch.bmm(colour, maps.flatten(2)).reshape(b, self.image_channels, *self.size)
 

@@ -59,7 +59,7 @@ class Anchors(nn.Module):
 
     def forward(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         """(B, L) -> (B, K, 3), (B, K), float32."""
-        # Bounded softly, between about 0.03 and 2.7: a width of zero or infinity has no gradient to come back by.
+        # Bounded softly, between about 0.03 and 2.8: a width of zero or infinity has no gradient to come back by.
         width = (self.start + self.reach * torch.tanh(self.log_width(latent) / self.reach)).exp()
         return self.centre(latent).reshape(latent.shape[0], -1, 3), width
 
@@ -130,6 +130,13 @@ class SpatialBroadcastDecoder(nn.Module):
         self.anchors = Anchors(latent_size, anchors)
         self.anchored = nn.ModuleList(AnchorMaps(size, c, anchors) for size, c in zip(sides, channels, strict=True))
         self.blocks = nn.ModuleList(ModulatedBlock(c, latent_size, norm_groups) for c in channels)
+        with torch.no_grad():
+            drawn = tuple(atlas(torch.zeros(1, latent_size)).shape)
+        if drawn != (1, image_channels, *roi_size):
+            raise ValueError(
+                f"decoder: expected an atlas that draws {(1, image_channels, *roi_size)} from a code of {latent_size}, "
+                f"found {drawn}"
+            )
         self.atlas = atlas
         # The last level has none: `output` takes it to full size.
         self.upsamples = nn.ModuleList([*(SubpixelUpsample(a, b) for a, b in pairwise(channels)), nn.Identity()])

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from semivae_bundle.networks.blocks import float32_product
+from semivae_bundle.networks.blocks import Float32Linear, float32_product
 from semivae_bundle.networks.partition import partition_slices
 
 
@@ -62,7 +62,7 @@ class MLPHeads(nn.Module):
         slices = partition_slices(partition)
         self.bounds = [(slices[name].start, slices[name].stop) for name in features]
         self.heads = nn.ModuleList(
-            nn.Sequential(nn.Linear(partition[name], hidden_size), nn.SiLU(), nn.Linear(hidden_size, count))
+            nn.Sequential(Float32Linear(partition[name], hidden_size), nn.SiLU(), Float32Linear(hidden_size, count))
             for name, count in features.items()
         )
 

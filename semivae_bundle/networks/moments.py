@@ -10,12 +10,12 @@ from semivae_bundle.networks.blocks import AxisCoordinates
 SIZE, PLACE, FORM = 1, 3, 16
 """Numbers per region. Size: log mass. Place: the centroid. Form: log surface; logarithms of the standard deviations,
 principal axes, box sides and silhouettes and the correlations, three each. Lengths of the form are taken per cube root
-of the mass, areas per its square, so that a body that only grows keeps its form."""
+of the mass, areas per its square, so that a body that only grows keeps its form, as far as the grid resolves it."""
 
 
 def standardised(value: Tensor, centre: float, deviation: float) -> Tensor:
-    """In usual deviations from the usual centre, cut at four: the form of an absent region is noise over nothing."""
-    return ((value - centre) / deviation).clamp(-4.0, 4.0)
+    """In usual deviations from the usual centre, bent towards +-4: an absent region's form is noise over nothing."""
+    return 4.0 * torch.tanh((value - centre) / (4.0 * deviation))
 
 
 def log_total_variation(maps: Tensor) -> Tensor:
@@ -28,7 +28,7 @@ def log_total_variation(maps: Tensor) -> Tensor:
         + (maps[:, :, :, 1:] - maps[:, :, :, :-1]).abs().sum(dim=3).mean(dim=(2, 3))
         + (maps[:, :, :, :, 1:] - maps[:, :, :, :, :-1]).abs().sum(dim=4).mean(dim=(2, 3))
     )
-    return torch.log(variation + 1e-4).unsqueeze(2)
+    return torch.log(variation + 1e-5).unsqueeze(2)
 
 
 class MomentPooling(nn.Module):
@@ -50,14 +50,14 @@ class MomentPooling(nn.Module):
         tumour = torch.softmax(logits.float(), dim=1)[:, 1:]
         maps = torch.cat([tumour, tumour.sum(dim=1, keepdim=True)], dim=1).contiguous()
         centroid, covariance = self.centroid_and_covariance(maps.square())
-        spread = torch.sqrt(torch.diagonal(covariance, dim1=2, dim2=3).clamp(min=0) + 1e-4)
+        spread = torch.sqrt(torch.diagonal(covariance, dim1=2, dim2=3).clamp(min=0) + 1e-5)
         correlation = covariance / (spread.unsqueeze(3) * spread.unsqueeze(2))
         pairs = torch.stack([correlation[:, :, 0, 1], correlation[:, :, 0, 2], correlation[:, :, 1, 2]], dim=2)
         # A NaN would stop eigvalsh with an error about ill conditioning; the other moments carry it on to the loss,
         # where it is named.
         variances = torch.linalg.eigvalsh(torch.nan_to_num(covariance, nan=0.0, posinf=0.0, neginf=0.0))
-        axes = 0.5 * torch.log(variances.clamp(min=0) + 1e-4)
-        log_mass = torch.log(maps.mean(dim=(2, 3, 4)) + 1e-6).unsqueeze(2)
+        axes = 0.5 * torch.log(variances.clamp(min=0) + 1e-5)
+        log_mass = torch.log(maps.mean(dim=(2, 3, 4)) + 1e-7).unsqueeze(2)
         # Along z, y, x: (B, R, D, H), (B, R, D, W), (B, R, H, W).
         along_z, along_y, along_x = maps.amax(dim=4), maps.amax(dim=3), maps.amax(dim=2)
         shadows = torch.stack([along_x.mean(dim=(2, 3)), along_y.mean(dim=(2, 3)), along_z.mean(dim=(2, 3))], dim=2)
@@ -71,8 +71,8 @@ class MomentPooling(nn.Module):
             standardised(log_total_variation(maps) - 2 * length, 2.6, 0.25),
             standardised(torch.log(spread) - length, -0.35, 0.25),
             standardised(axes - length, -0.4, 0.3),
-            standardised(torch.log(sides + 1e-2) - length, 0.55, 0.17),
-            standardised(torch.log(shadows + 1e-4) - 2 * length, 0.52, 0.17),
+            standardised(torch.log(sides + 1e-3) - length, 0.55, 0.17),
+            standardised(torch.log(shadows + 1e-5) - 2 * length, 0.52, 0.17),
             standardised(pairs, 0.0, 0.27),
         ]
         size, place = standardised(log_mass, -6.0, 1.5), standardised(centroid, 0.0, 0.25)

@@ -48,11 +48,15 @@ class Checkpoints:
         if not (self.resume and file.exists()):
             return
         state = torch.load(file, map_location="cpu", weights_only=True)
+        other = "it was written by another configuration: set resume to false, or give another output_dir"
         missing = [name for name in self.objects if name not in state]
         if missing:
-            raise ValueError(f"{file}: lacks {missing}; it was written by another configuration: set resume to false")
+            raise ValueError(f"{file}: lacks {missing}; {other}")
         for name, thing in self.objects.items():
-            thing.load_state_dict(state[name])
+            try:
+                thing.load_state_dict(state[name])
+            except (RuntimeError, KeyError, ValueError) as error:
+                raise ValueError(f"{file}: its '{name}' does not fit this run's; {other}") from error
         self.best = state["best"]
         engine.state.epoch, engine.state.iteration = state["epoch"], state["iteration"]
         logger.info("resumed from %s after epoch %d", file, state["epoch"])

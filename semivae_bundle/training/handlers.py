@@ -21,7 +21,7 @@ from semivae_bundle.training.schedules import Schedule, scales_at
 
 
 class ObjectiveScheduler:
-    """Sets the scales of the objective's terms at the start of each epoch."""
+    """Sets the scales of the objective's terms before every step, from the epochs done and the part of this one."""
 
     def __init__(self, objective: SemiVAELoss, schedules: Mapping[str, Schedule]) -> None:
         unknown = [name for name in schedules if name.split("_")[0] not in objective.weights]
@@ -31,12 +31,13 @@ class ObjectiveScheduler:
         self.schedules = schedules
 
     def attach(self, engine: Engine) -> None:
-        """Act at the start of every epoch."""
-        engine.add_event_handler(Events.EPOCH_STARTED, self)
+        """Act at the start of every step."""
+        engine.add_event_handler(Events.ITERATION_STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Epochs count from 0 in the schedules, from 1 in ignite."""
-        self.objective.scale.update(scales_at(self.schedules, engine.state.epoch - 1))
+        """Epochs count from 0 in the schedules; iterations from 1, through all epochs, in ignite."""
+        done = (engine.state.iteration - 1) / engine.state.epoch_length
+        self.objective.scale.update(scales_at(self.schedules, done))
 
 
 class EpochSeed:

@@ -12,6 +12,7 @@ import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
 
 from semivae_bundle.losses.objective import SemiVAELoss
+from semivae_bundle.networks.partition import partition_slices
 
 ROOT = Path(__file__).parents[2]
 FILE, META = ROOT / "configs" / "train.json", ROOT / "configs" / "metadata.json"
@@ -103,6 +104,20 @@ def test_the_network_has_the_stated_size_and_shapes() -> None:
     assert 8.5e6 < parameters < 1.2e7
     latent = torch.zeros(1, CONFIG["latent_size"])
     assert network.heads(latent).shape == (1, sum(len(columns) for columns in CONFIG["targets"].values()))
+
+
+def test_each_partition_of_the_shipped_network_sees_only_what_it_is_about() -> None:
+    network = ConfigParser(CONFIG).get_parsed_content("network_def")
+    features = {name: torch.randn(1, size) for name, size in network.encoder.feature_sizes.items()}
+    posterior = network.posterior
+    before = torch.stack(posterior(features)).detach()
+    seen: dict[str, set[str]] = {name: set() for name in CONFIG["partition"]}
+    for name in features:
+        after = torch.stack(posterior({**features, name: features[name] + 1}))
+        for part, slice_ in partition_slices(CONFIG["partition"]).items():
+            if not torch.equal(after[..., slice_], before[..., slice_]):
+                seen[part].add(name)
+    assert seen == {"vol": {"size"}, "loc": {"place"}, "shape": {"size", "form"}, "residual": set(features)}
 
 
 def test_the_options_pass_their_own_checks() -> None:

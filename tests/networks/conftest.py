@@ -30,11 +30,16 @@ def awaken(network: nn.Module) -> None:
             nn.init.uniform_(parameter, 0.5, 1.5)
 
 
-def an_atlas(latent_size: int = 12, roi: Sequence[int] = ROI, **options: Any) -> WarpedAtlas:
-    """An atlas of four channels, small enough for a test."""
+def an_atlas(latent_size: int, roi: Sequence[int], **options: int) -> WarpedAtlas:
     torch.manual_seed(0)
     sizes = {"image_channels": 4, "tissues": 3, "side": 8, "control": 2}
     return WarpedAtlas(latent_size, roi, **{**sizes, **options})
+
+
+@pytest.fixture
+def make_atlas() -> Callable[..., WarpedAtlas]:
+    """An atlas small enough for a test, from the size of the code, the ROI, and what differs."""
+    return an_atlas
 
 
 @pytest.fixture
@@ -63,7 +68,9 @@ def make_network() -> MakeNetwork:
             posterior=Posterior(encoder.feature_sizes, **arguments),
             decorrelation=SequentialDecorrelation(PARTITION, 0.1),
             heads=kinds[heads](),
-            decoder=SpatialBroadcastDecoder(12, ROI, 4, 4, [8, 4], 4, frequencies=2, anchors=2, atlas=an_atlas()),
+            decoder=SpatialBroadcastDecoder(
+                12, ROI, 4, 4, [8, 4], 4, frequencies=2, anchors=2, atlas=an_atlas(12, ROI)
+            ),
         )
         awaken(network)
         return network

@@ -1,29 +1,35 @@
 """Latent vector -> image and tumour map."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
 from torch import nn
 
-from semivae_bundle.networks.atlas import WarpedAtlas
 from semivae_bundle.networks.blocks import coordinate_grid
 from semivae_bundle.networks.decoder import AnchorMaps, Anchors, SpatialBroadcastDecoder
 
-
-def a_decoder(roi: Sequence[int] = (8, 16, 8), channels: Sequence[int] = (8, 4)) -> SpatialBroadcastDecoder:
-    torch.manual_seed(0)
-    atlas = WarpedAtlas(5, roi, image_channels=3, tissues=2, side=8, control=2)
-    return SpatialBroadcastDecoder(5, roi, 3, 4, channels, norm_groups=4, frequencies=2, anchors=2, atlas=atlas)
+MakeDecoder = Callable[..., SpatialBroadcastDecoder]
 
 
-def test_image_and_tumour_map_have_the_size_of_the_roi() -> None:
+@pytest.fixture
+def a_decoder(make_atlas) -> MakeDecoder:
+    def make(
+        roi: Sequence[int] = (8, 16, 8), channels: Sequence[int] = (8, 4), atlas_channels: int = 3
+    ) -> SpatialBroadcastDecoder:
+        atlas = make_atlas(5, roi, image_channels=atlas_channels)
+        return SpatialBroadcastDecoder(5, roi, 3, 4, channels, norm_groups=4, frequencies=2, anchors=2, atlas=atlas)
+
+    return make
+
+
+def test_image_and_tumour_map_have_the_size_of_the_roi(a_decoder: MakeDecoder) -> None:
     image, logits = a_decoder()(torch.randn(2, 5))
     assert image.shape == (2, 3, 8, 16, 8)
     assert logits.shape == (2, 4, 8, 16, 8)
 
 
-def test_every_latent_dimension_moves_the_image_and_the_tumour_map_from_the_first_step() -> None:
+def test_every_latent_dimension_moves_the_image_and_the_tumour_map_from_the_first_step(a_decoder: MakeDecoder) -> None:
     decoder = a_decoder()
     z = torch.randn(1, 5)
     for k in range(5):
@@ -33,7 +39,7 @@ def test_every_latent_dimension_moves_the_image_and_the_tumour_map_from_the_firs
         assert (moved_logits - logits).abs().mean() > 1e-3
 
 
-def test_the_code_reaches_every_level() -> None:
+def test_the_code_reaches_every_level(a_decoder: MakeDecoder) -> None:
     decoder = a_decoder()
     image, logits = decoder(torch.randn(1, 5))
     (image.square().sum() + logits.square().sum()).backward()
@@ -53,7 +59,7 @@ def test_an_anchor_map_is_a_gaussian_and_its_direction_at_the_stated_place() -> 
     torch.testing.assert_close(found, torch.stack([g, g * u[0], g * u[1], g * u[2]]))
 
 
-def test_moving_the_anchors_moves_what_is_drawn_at_every_level() -> None:
+def test_moving_the_anchors_moves_what_is_drawn_at_every_level(a_decoder: MakeDecoder) -> None:
     decoder, z = a_decoder(roi=(16, 16, 16)), torch.randn(1, 5)
     seen: list[torch.Tensor] = []
     for level in decoder.anchored:
@@ -84,11 +90,11 @@ def test_widths_stay_in_bounds_and_can_come_back(pull: float) -> None:
     assert anchors.log_width.bias.grad.item() > 1e-3
 
 
-def test_a_fresh_tumour_map_expects_background() -> None:
+def test_a_fresh_tumour_map_expects_background(a_decoder: MakeDecoder) -> None:
     assert a_decoder()(torch.randn(2, 5))[1].softmax(dim=1)[:, 0].mean() > 0.9
 
 
-def test_the_atlas_is_part_of_the_image_and_not_of_the_tumour_map() -> None:
+def test_the_atlas_is_part_of_the_image_and_not_of_the_tumour_map(a_decoder: MakeDecoder) -> None:
     decoder, z = a_decoder(), torch.randn(1, 5)
     image, logits = decoder(z)
     with torch.no_grad():
@@ -99,12 +105,12 @@ def test_the_atlas_is_part_of_the_image_and_not_of_the_tumour_map() -> None:
     assert torch.equal(logits, same)
 
 
-def test_two_places_are_drawn_differently_by_one_code() -> None:
+def test_two_places_are_drawn_differently_by_one_code(a_decoder: MakeDecoder) -> None:
     image, _ = a_decoder()(torch.zeros(1, 5))
     assert image.flip(2).sub(image).abs().max() > 1e-2
 
 
-def test_the_output_is_linear_and_has_no_bounds() -> None:
+def test_the_output_is_linear_and_has_no_bounds(a_decoder: MakeDecoder) -> None:
     decoder, z = a_decoder(), torch.randn(1, 5)
     before = torch.cat(decoder(z), dim=1)
     with torch.no_grad():
@@ -115,17 +121,22 @@ def test_the_output_is_linear_and_has_no_bounds() -> None:
     assert decoder(z)[0].abs().max() > 10
 
 
-def test_the_coordinates_are_no_part_of_the_weights() -> None:
+def test_the_coordinates_are_no_part_of_the_weights(a_decoder: MakeDecoder) -> None:
     assert "coordinates" not in a_decoder().state_dict()
     assert a_decoder().coordinates.shape == (1, 3 * (1 + 2 * 2), 2, 4, 2)
 
 
 @pytest.mark.parametrize("channels", [[], [8, 0]])
-def test_channels_must_be_positive_widths(channels: list[int]) -> None:
+def test_channels_must_be_positive_widths(a_decoder: MakeDecoder, channels: list[int]) -> None:
     with pytest.raises(ValueError, match="decoder: channels must hold at least one positive width"):
         a_decoder(channels=channels)
 
 
-def test_a_roi_that_the_levels_cannot_double_to_is_refused() -> None:
+def test_a_roi_that_the_levels_cannot_double_to_is_refused(a_decoder: MakeDecoder) -> None:
     with pytest.raises(ValueError, match="sides divisible by 8"):
         a_decoder(roi=(12, 16, 16), channels=(8, 8, 8))
+
+
+def test_an_atlas_of_other_channels_is_refused(a_decoder: MakeDecoder) -> None:
+    with pytest.raises(ValueError, match=r"atlas that draws \(1, 3, 8, 16, 8\) .* found \(1, 1, 8, 16, 8\)"):
+        a_decoder(atlas_channels=1)

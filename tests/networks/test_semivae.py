@@ -95,8 +95,9 @@ def test_bf16_autocast_keeps_the_posterior_close(make_network, image: Tensor) ->
     torch.testing.assert_close(low["mean"], full["mean"], rtol=0.1, atol=0.1)
 
 
-def test_latents_and_features_are_never_rounded_to_bf16(make_network, image: Tensor) -> None:
-    network = make_network().eval()
+@pytest.mark.parametrize("heads", ["structured", "mlp"])
+def test_latents_and_features_are_never_rounded_to_bf16(make_network, image: Tensor, heads: str) -> None:
+    network = make_network(heads).eval()
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         output = network(image)
     for name in ("mean", "log_var", "features"):

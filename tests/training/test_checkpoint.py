@@ -70,6 +70,12 @@ def test_a_checkpoint_of_another_configuration_is_refused(make_engine, tmp_path:
         train(make_engine, tmp_path, 2, SCORES, queue=nn.Linear(1, 1))
 
 
+def test_weights_of_another_network_are_refused(make_engine, tmp_path: Path) -> None:
+    train(make_engine, tmp_path, 1, SCORES, other=nn.Linear(1, 1))
+    with pytest.raises(ValueError, match=r"last.pt: its 'other' does not fit.*set resume to false"):
+        train(make_engine, tmp_path, 2, SCORES, other=nn.Linear(2, 1))
+
+
 @pytest.mark.parametrize("scores", [[0.2, 0.5], [0.5, 0.2]], ids=["best", "last"])
 def test_a_failing_write_leaves_the_earlier_files_whole(make_engine, tmp_path: Path, monkeypatch, scores) -> None:
     train(make_engine, tmp_path, 1, scores)

@@ -28,12 +28,18 @@ def rows_of(file: Path) -> list[tuple[int, str, float]]:
         return [(int(row["epoch"]), row["name"], float(row["value"])) for row in csv.DictReader(stream)]
 
 
-def test_the_scheduler_sets_scales_from_epoch_zero_on(make_engine, objective) -> None:
+@pytest.mark.parametrize("resumed_after", [0, 1])
+def test_the_scheduler_moves_the_scales_with_every_step(make_engine, objective, resumed_after: int) -> None:
     engine, seen = make_engine(), []
     ObjectiveScheduler(objective, {"kl": LinearRamp(0, 4)}).attach(engine)
-    engine.add_event_handler(Events.EPOCH_COMPLETED, lambda: seen.append(dict(objective.scale)))
-    engine.run([0], max_epochs=3)
-    assert [scale["kl"] for scale in seen] == [0.0, 0.25, 0.5]
+    engine.add_event_handler(Events.ITERATION_COMPLETED, lambda: seen.append(dict(objective.scale)))
+
+    @engine.on(Events.STARTED)
+    def resume() -> None:
+        engine.state.epoch, engine.state.iteration = resumed_after, 2 * resumed_after
+
+    engine.run([0, 0], max_epochs=3)
+    assert [scale["kl"] for scale in seen] == [0.0, 0.125, 0.25, 0.375, 0.5, 0.625][2 * resumed_after :]
     assert {scale["semantic"] for scale in seen} == {1.0}
 
 
