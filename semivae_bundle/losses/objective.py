@@ -24,9 +24,11 @@ class SemiVAELoss(nn.Module):
     tumour_ce, tumour_dice   the decoded tumour map of labelled subjects; times `observations`: voxels repeat each other
     tumour_seen_ce, _dice    the same for the segmentation that the encoder sees
     independence     what the prior charges for the part of the means that earlier partitions explain
+    <name>           each of `extra`: a module that takes SemiVAE's output and gives (), named without an underscore
 
-    `weights` has one number for each of reconstruction, kl, semantic, tumour, independence; `scale` multiplies them and
-    is what schedules move (keys: `kl`, `semantic`, `independence`, ...). `features`: number of features per partition.
+    `weights` has one number for each of reconstruction, kl, semantic, tumour, independence and the extra terms; `scale`
+    multiplies them and is what schedules move (keys: `kl`, `semantic`, `independence`, ...). `features`: number of
+    features per partition.
     """
 
     def __init__(
@@ -39,8 +41,15 @@ class SemiVAELoss(nn.Module):
         semantic_sigma: float,
         tumour_weight: float,
         outside_weight: float,
+        extra: Mapping[str, nn.Module] | None = None,
     ) -> None:
         super().__init__()
+        self.extra = nn.ModuleDict(extra or {})
+        misnamed = [name for name in self.extra if "_" in name or name not in weights]
+        if misnamed:
+            raise ValueError(
+                f"loss: extra terms need a weight and a name without '_', found {misnamed} beside {list(weights)}"
+            )
         self.slices = partition_slices(partition)
         self.feature_slices = partition_slices(features)
         self.weights = dict(weights)
@@ -59,6 +68,7 @@ class SemiVAELoss(nn.Module):
         terms |= self.semantic_terms(output, target)
         terms |= self.tumour_terms(output, target)
         terms["independence"] = explained_nats(output["mean"], output["explained"])
+        terms |= {name: term(output) for name, term in self.extra.items()}
         self.terms = {name: value.detach() for name, value in terms.items()}
         return torch.stack([self.weight_of(name) * value for name, value in terms.items()]).sum()
 

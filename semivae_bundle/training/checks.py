@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-TERMS = ("reconstruction", "kl", "semantic", "tumour", "independence")
+TERMS = ("reconstruction", "kl", "semantic", "tumour", "independence")  # besides the objective's extra ones
 MAX_FREE_BITS = 5.0
 
 
@@ -13,6 +13,7 @@ def training_problems(
     latent_size: int,
     free_bits: Mapping[str, float],
     weights: Mapping[str, float],
+    extra: Collection[str],
     epochs: int,
     warmup_epochs: float,
     semantic_start_epoch: float,
@@ -29,8 +30,9 @@ def training_problems(
     for name, value in free_bits.items():
         if not 0 <= value <= MAX_FREE_BITS:
             problems.append(f"free_bits.{name}: expected 0 to {MAX_FREE_BITS:g} nats per dimension, found {value}")
-    if set(weights) != set(TERMS):
-        problems.append(f"weights: expected one for each of {list(TERMS)}, found {list(weights)}")
+    terms = [*TERMS, *extra]
+    if set(weights) != set(terms):
+        problems.append(f"weights: expected one for each of {terms}, found {list(weights)}")
     for name, value in weights.items():
         if not 0 <= value < float("inf"):
             problems.append(f"weights.{name}: expected a finite number >= 0, found {value}")
@@ -54,13 +56,14 @@ def check_training(
     latent_size: int,
     free_bits: Mapping[str, float],
     weights: Mapping[str, float],
+    extra: Collection[str],
     epochs: int,
     warmup_epochs: float,
     semantic_start_epoch: float,
 ) -> None:
     """Raise ValueError with every problem of `training_problems`."""
     problems = training_problems(
-        partition, latent_size, free_bits, weights, epochs, warmup_epochs, semantic_start_epoch
+        partition, latent_size, free_bits, weights, extra, epochs, warmup_epochs, semantic_start_epoch
     )
     if problems:
         raise ValueError("training options:\n" + "\n".join(f"  - {problem}" for problem in problems))

@@ -23,6 +23,13 @@ NEW = {
     "multi_gpu_train": {"imports", "local_rank", "initialize", "finalize"}
     | {f"{part}#{name}sampler" for part in ("train", "validate") for name in ("", "dataloader#")},
 }
+EXTRA_TERMS = {
+    "independence_covariance": "covariance",
+    "independence_dip": "dip",
+    "independence_distance": "distance",
+    "independence_hsic": "hsic",
+}
+NEW |= {recipe: {f"loss#weights#{term}", f"schedules#{term}"} for recipe, term in EXTRA_TERMS.items()}
 # Recipes that change the network have to fit inference.json as well.
 OF_THE_NETWORK = ("demo", "mlp_heads", "roi_128")
 SMALL = {
@@ -72,6 +79,21 @@ def test_a_trained_network_fits_the_inference_config_under_the_same_recipe(name:
     recipe = CONFIGS / "recipes" / f"{name}.yaml"
     trained, packed = (overlaid(base, recipe).get_parsed_content("network_def") for base in (TRAIN, INFERENCE))
     packed.load_state_dict(trained.state_dict())
+
+
+@pytest.mark.parametrize(("recipe", "term"), EXTRA_TERMS.items())
+def test_an_extra_term_joins_the_objective_with_its_weight_and_schedule(recipe: str, term: str) -> None:
+    parser = overlaid(TRAIN, CONFIGS / "recipes" / f"{recipe}.yaml")
+    loss, schedule = parser.get_parsed_content("loss"), parser.get_parsed_content("schedules")[term]
+    assert list(loss.extra) == [term]
+    means = torch.randn(300, 128, generator=torch.Generator().manual_seed(0))
+    apart = loss.extra[term].eval()({"mean": means, "log_var": -3 * torch.ones(300, 128)})
+    means[:, 60:76] = means[:, :16]
+    together = loss.extra[term]({"mean": means, "log_var": -3 * torch.ones(300, 128)})
+    assert loss.weights[term] * (together - apart) > 1
+    assert schedule(0) == 0
+    assert schedule(parser.get_parsed_content("epochs")) == 1
+    assert parser.get_parsed_content("checks") is None
 
 
 def test_mlp_heads_replace_the_structured_ones() -> None:

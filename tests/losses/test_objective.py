@@ -60,6 +60,25 @@ def a_batch(labelled: bool = True, seed: int = 0) -> tuple[dict[str, Tensor], di
     return {name: value.requires_grad_() for name, value in output.items()}, target
 
 
+class Doubled(torch.nn.Module):
+    def forward(self, output: dict[str, Tensor]) -> Tensor:
+        return 2 * output["mean"].square().mean()
+
+
+def test_an_extra_term_is_shown_weighted_and_scheduled() -> None:
+    plain, more = an_objective(), an_objective(weights={**WEIGHTS, "doubled": 4.0}, extra={"doubled": Doubled()})
+    more.scale["doubled"] = 0.5
+    added = total_of(more) - total_of(plain)
+    assert added == pytest.approx(4 * 0.5 * more.terms["doubled"].item(), rel=1e-3)
+    assert more.terms["doubled"].item() > 0
+
+
+@pytest.mark.parametrize("name", ["dou_bled", "unweighted"])
+def test_an_extra_term_without_weight_or_with_an_underscore_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"extra terms need a weight and a name without '_', found \\['{name}'\\]"):
+        an_objective(weights={**WEIGHTS, "dou_bled": 1.0}, extra={name: Doubled()})
+
+
 def total_of(objective: SemiVAELoss) -> float:
     return objective(*a_batch()).item()
 

@@ -1,0 +1,112 @@
+"""Dependence between partitions as terms: what they sum, what they remember, and several processes."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from semivae_bundle.losses.covariance import squared_cross_covariance
+from semivae_bundle.losses.cross_partition import CrossPartitionDependence, DIPVAEOne, DIPVAETwo
+from semivae_bundle.losses.dependence import hsic, squared_distance_correlation
+
+PARTITION = {"vol": 1, "loc": 2, "residual": 3}
+TERMS: dict[str, Callable[[], nn.Module]] = {
+    "covariance": lambda: CrossPartitionDependence(PARTITION, 16, squared_cross_covariance),
+    "distance correlation": lambda: CrossPartitionDependence(PARTITION, 16, squared_distance_correlation),
+    "hsic": lambda: CrossPartitionDependence(PARTITION, 16, hsic),
+    "dip one": lambda: DIPVAEOne(PARTITION, 16, diagonal=0.5),
+    "dip two": lambda: DIPVAETwo(PARTITION, 16, diagonal=0.5),
+}
+
+
+def an_output(means: Tensor) -> dict[str, Tensor]:
+    return {"mean": means, "log_var": 0.3 * means - 1}
+
+
+def batches(n: int = 3, size: int = 8) -> Tensor:
+    return torch.randn(n, size, 6, generator=torch.Generator().manual_seed(0))
+
+
+def test_every_pair_of_partitions_counts_once() -> None:
+    means = batches(1)[0]
+    found = TERMS["covariance"]()(an_output(means))
+    parts = means.split([1, 2, 3], dim=1)
+    expected = sum(squared_cross_covariance(parts[i], parts[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
+    torch.testing.assert_close(found, expected)
+
+
+def test_dependence_within_a_partition_is_free() -> None:
+    term, means = TERMS["distance correlation"](), batches(1, 200)[0]
+    before = term.eval()(an_output(means))
+    means[:, 4:] = means[:, 3:4]
+    means[:, 2] = means[:, 1]
+    assert (term(an_output(means)) - before).abs() < 0.1
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_the_subjects_before_count_and_the_gradient_reaches_the_batch(name: str) -> None:
+    term, (first, second, _) = TERMS[name](), batches()
+    alone = TERMS[name]()(an_output(second))
+    term(an_output(first))
+    batch = second.clone().requires_grad_()
+    value = term(an_output(batch))
+    assert value.item() != pytest.approx(alone.item())
+    value.backward()
+    assert batch.grad is not None
+    assert batch.grad.any(dim=0).all()
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_a_batch_of_one_is_enough_once_there_is_a_memory(name: str) -> None:
+    term = TERMS[name]()
+    for subject in batches(1, 12)[0]:
+        value = term(an_output(subject[None]))
+    assert value.isfinite()
+    assert value.item() != 0
+
+
+def test_dip_vae_two_asks_unit_variance_of_the_whole_code() -> None:
+    means = torch.zeros(40, 6)
+    output = {"mean": means, "log_var": torch.zeros(40, 6)}
+    assert TERMS["dip two"]()(output).item() == 0
+    assert TERMS["dip one"]()(output).item() == pytest.approx(0.5 * 6)
+
+
+def gradient_of(term: nn.Module, encoder: nn.Module, steps: Tensor) -> Tensor:
+    """Gradient of the last of several steps."""
+    for images in steps:
+        encoder.zero_grad()
+        term(an_output(encoder(images))).backward()
+    return torch.cat([p.grad.flatten() for p in encoder.parameters()])  # type: ignore[union-attr]
+
+
+def an_encoder() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 6))
+
+
+def in_a_process(rank: int, folder: str) -> None:
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "RANK": str(rank), "WORLD_SIZE": "2"}
+    torch.set_num_threads(1)
+    store = torch.distributed.FileStore(f"{folder}/store", 2)
+    torch.distributed.init_process_group("gloo", store=store, rank=rank, world_size=2)
+    found: dict[str, Any] = {}
+    for name, make in TERMS.items():
+        encoder = nn.parallel.DistributedDataParallel(an_encoder())
+        found[name] = gradient_of(make(), encoder, batches()[:, 4 * rank : 4 * rank + 4])
+    if rank == 0:
+        torch.save(found, f"{folder}/gradients.pt")
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_give_the_gradient_of_one_on_the_joined_batch(tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(in_a_process, args=(str(tmp_path),), nprocs=2)
+    found = torch.load(tmp_path / "gradients.pt", weights_only=True)
+    for name, make in TERMS.items():
+        torch.testing.assert_close(found[name], gradient_of(make(), an_encoder(), batches()), rtol=1e-5, atol=1e-5)
+        assert found[name].abs().max() > 1e-4, name
