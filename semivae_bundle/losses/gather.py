@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
-from torch.distributed.nn.functional import all_gather
+
+
+class _AllGather(torch.autograd.Function):
+    """all_gather whose backward sums what every process asks of a row."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        """(B, ...) -> (W B, ...)."""
+        ctx.rows = values.shape[0]
+        gathered = [torch.empty_like(values) for _ in range(torch.distributed.get_world_size())]
+        torch.distributed.all_gather(gathered, values)
+        return torch.cat(gathered)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """(W B, ...) -> (B, ...), the rows of this process."""
+        total = gradient.contiguous().clone()
+        torch.distributed.all_reduce(total)
+        start = torch.distributed.get_rank() * ctx.rows
+        return total[start : start + ctx.rows]
 
 
 def gather_with_gradient(values: Tensor) -> Tensor:
@@ -17,4 +38,5 @@ def gather_with_gradient(values: Tensor) -> Tensor:
     """
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return values
-    return torch.cat(list(all_gather(values.contiguous())))
+    gathered: Tensor = _AllGather.apply(values.contiguous())
+    return gathered

@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 from monai.bundle import ConfigParser
+from torch import Tensor
 
 from semivae_bundle.networks.heads import MLPHeads
 
@@ -28,6 +29,9 @@ EXTRA_TERMS = {
     "independence_dip": "dip",
     "independence_distance": "distance",
     "independence_hsic": "hsic",
+    "total_correlation": "tc",
+    "aggregate_density": "density",
+    "aggregate_discrepancy": "discrepancy",
 }
 NEW |= {recipe: {f"loss#weights#{term}", f"schedules#{term}"} for recipe, term in EXTRA_TERMS.items()}
 # Recipes that change the network have to fit inference.json as well.
@@ -81,16 +85,30 @@ def test_a_trained_network_fits_the_inference_config_under_the_same_recipe(name:
     packed.load_state_dict(trained.state_dict())
 
 
+def means_of(wrong: bool, term: str) -> Tensor:
+    """Means of 300 subjects: what `term` has nothing against, or what it is there to find."""
+    noise = torch.randn(300, 128, generator=torch.Generator().manual_seed(0))
+    if term in ("density", "discrepancy"):
+        return noise * (3 if wrong else 1)
+    means = torch.zeros(300, 128)
+    means[:, [0, 60, 61]] = 2 * noise[:, [0, 60, 61]]
+    if wrong:
+        means[:, 60] = means[:, 61] = means[:, 0]
+    return means
+
+
 @pytest.mark.parametrize(("recipe", "term"), EXTRA_TERMS.items())
 def test_an_extra_term_joins_the_objective_with_its_weight_and_schedule(recipe: str, term: str) -> None:
     parser = overlaid(TRAIN, CONFIGS / "recipes" / f"{recipe}.yaml")
+    parser["train#dataset"] = list(range(300))
     loss, schedule = parser.get_parsed_content("loss"), parser.get_parsed_content("schedules")[term]
     assert list(loss.extra) == [term]
-    means = torch.randn(300, 128, generator=torch.Generator().manual_seed(0))
-    apart = loss.extra[term].eval()({"mean": means, "log_var": -3 * torch.ones(300, 128)})
-    means[:, 60:76] = means[:, :16]
-    together = loss.extra[term]({"mean": means, "log_var": -3 * torch.ones(300, 128)})
-    assert loss.weights[term] * (together - apart) > 1
+    cost = []
+    for wrong in (False, True):
+        means = means_of(wrong, term)
+        output = {"mean": means, "latent": means + torch.randn_like(means), "log_var": torch.zeros_like(means)}
+        cost.append(loss.weights[term] * loss.extra[term].eval()(output))
+    assert cost[1] > cost[0] + 0.3
     assert schedule(0) == 0
     assert schedule(parser.get_parsed_content("epochs")) == 1
     assert parser.get_parsed_content("checks") is None

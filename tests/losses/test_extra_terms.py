@@ -1,4 +1,4 @@
-"""Dependence between partitions as terms: what they sum, what they remember, and several processes."""
+"""The extra terms: what they sum, what they remember, and several processes."""
 
 import os
 from collections.abc import Callable
@@ -9,9 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from semivae_bundle.losses.aggregate import normal_density_gap, normal_discrepancy
+from semivae_bundle.losses.code_terms import BlockTotalCorrelation, MeansAgainstNormal
 from semivae_bundle.losses.covariance import squared_cross_covariance
 from semivae_bundle.losses.cross_partition import CrossPartitionDependence, DIPVAEOne, DIPVAETwo
 from semivae_bundle.losses.dependence import hsic, squared_distance_correlation
+from semivae_bundle.losses.total_correlation import stratified_log_weights
 
 PARTITION = {"vol": 1, "loc": 2, "residual": 3}
 TERMS: dict[str, Callable[[], nn.Module]] = {
@@ -21,10 +24,15 @@ TERMS: dict[str, Callable[[], nn.Module]] = {
     "dip one": lambda: DIPVAEOne(PARTITION, 16, diagonal=0.5),
     "dip two": lambda: DIPVAETwo(PARTITION, 16, diagonal=0.5),
 }
+ALL_TERMS = TERMS | {
+    "total correlation": lambda: BlockTotalCorrelation(PARTITION, "residual", 100, stratified_log_weights),
+    "density": lambda: MeansAgainstNormal(6, 16, normal_density_gap),
+    "discrepancy": lambda: MeansAgainstNormal(6, 16, normal_discrepancy),
+}
 
 
 def an_output(means: Tensor) -> dict[str, Tensor]:
-    return {"mean": means, "log_var": 0.3 * means - 1}
+    return {"mean": means, "log_var": 0.3 * means - 1, "latent": 1.1 * means}
 
 
 def batches(n: int = 3, size: int = 8) -> Tensor:
@@ -76,11 +84,37 @@ def test_dip_vae_two_asks_unit_variance_of_the_whole_code() -> None:
     assert TERMS["dip one"]()(output).item() == pytest.approx(0.5 * 6)
 
 
+def test_the_total_correlation_is_that_of_its_block_alone() -> None:
+    term, means = ALL_TERMS["total correlation"](), batches(1, 64)[0]
+    means[:, 2] = means[:, 1]
+    torch.manual_seed(0)
+    apart = term(an_output(means))
+    means[:, 4] = means[:, 3]
+    torch.manual_seed(0)
+    assert term(an_output(means)) - apart > 0.5
+    assert abs(apart.item()) < 0.5
+
+
+def test_a_block_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"expected a block among \['vol', 'loc', 'residual'\], found 'shape'"):
+        BlockTotalCorrelation(PARTITION, "shape", 10, stratified_log_weights)
+
+
+@pytest.mark.parametrize("name", ["density", "discrepancy"])
+def test_means_that_ran_away_are_told_with_those_before_them(name: str) -> None:
+    term = ALL_TERMS[name]()
+    near = term(an_output(batches(1)[0])).item()
+    assert term(an_output(10 * batches(1)[0])).item() > 2 * near
+    once_more = ALL_TERMS[name]()
+    once_more(an_output(10 * batches(1)[0]))
+    assert once_more(an_output(batches(1)[0])).item() > near  # those before it are still remembered
+
+
 def gradient_of(term: nn.Module, encoder: nn.Module, steps: Tensor) -> Tensor:
     """Gradient of the last of several steps."""
     for images in steps:
         encoder.zero_grad()
-        term(an_output(encoder(images))).backward()
+        term(an_output(4 * encoder(images))).backward()
     return torch.cat([p.grad.flatten() for p in encoder.parameters()])  # type: ignore[union-attr]
 
 
@@ -95,9 +129,10 @@ def in_a_process(rank: int, folder: str) -> None:
     store = torch.distributed.FileStore(f"{folder}/store", 2)
     torch.distributed.init_process_group("gloo", store=store, rank=rank, world_size=2)
     found: dict[str, Any] = {}
-    for name, make in TERMS.items():
-        encoder = nn.parallel.DistributedDataParallel(an_encoder())
-        found[name] = gradient_of(make(), encoder, batches()[:, 4 * rank : 4 * rank + 4])
+    for name, make in ALL_TERMS.items():
+        term, encoder = make(), nn.parallel.DistributedDataParallel(an_encoder())
+        torch.manual_seed(rank)
+        found[name] = gradient_of(term, encoder, batches()[:, 4 * rank : 4 * rank + 4])
     if rank == 0:
         torch.save(found, f"{folder}/gradients.pt")
     torch.distributed.barrier()
@@ -107,6 +142,8 @@ def in_a_process(rank: int, folder: str) -> None:
 def test_two_processes_give_the_gradient_of_one_on_the_joined_batch(tmp_path: Path) -> None:
     torch.multiprocessing.spawn(in_a_process, args=(str(tmp_path),), nprocs=2)
     found = torch.load(tmp_path / "gradients.pt", weights_only=True)
-    for name, make in TERMS.items():
-        torch.testing.assert_close(found[name], gradient_of(make(), an_encoder(), batches()), rtol=1e-5, atol=1e-5)
+    for name, make in ALL_TERMS.items():
+        term, encoder = make(), an_encoder()
+        torch.manual_seed(0)
+        torch.testing.assert_close(found[name], gradient_of(term, encoder, batches()), rtol=1e-5, atol=1e-5)
         assert found[name].abs().max() > 1e-4, name
