@@ -1,4 +1,5 @@
-"""The steps of the work as commands: `python -m semivae_bundle phantom|index|precompute|train|evaluate|infer|version`.
+"""The steps of the work as commands: `python -m semivae_bundle
+phantom|index|precompute|train|evaluate|infer|schedules|version`.
 
 Each step but `phantom` and `version` is a run id of the bundle's configs, run as `python -m monai.bundle run` runs it.
 What a command adds: it finds the configs, mixes in recipes, refuses a misspelt option, and says what is wrong in a
@@ -97,6 +98,11 @@ def infer(dataset_dir: str | None = None, output_dir: str | None = None, recipe:
     run_step("evaluating", ["inference.json"], recipe, dataset_dir=dataset_dir, output_dir=output_dir, **options)
 
 
+def schedules(output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
+    """Draw the weight of each term over the training to schedules.png, without running it."""
+    run_step("draw_schedules", ["train.json"], recipe, output_dir=output_dir, **options)
+
+
 def version() -> None:
     """Print the versions that a report should name."""
     import monai
@@ -112,6 +118,7 @@ COMMANDS = {
     "train": train,
     "evaluate": evaluate,
     "infer": infer,
+    "schedules": schedules,
     "version": version,
 }
 

@@ -65,6 +65,50 @@ class LinearRamp:
 
 
 @dataclass(frozen=True)
+class CosineRamp:
+    """0 before `start`, then (1 - cos(pi u)) / 2 over u in [0, 1]: slow, fast, slow; 1 from `start + length` on."""
+
+    start: float
+    length: float
+
+    def __call__(self, epoch: float) -> float:
+        """Scale at `epoch`."""
+        return 0.5 - 0.5 * math.cos(math.pi * LinearRamp(self.start, self.length)(epoch))
+
+
+@dataclass(frozen=True)
+class Decay:
+    """1 until `start`, then halved every `half_life` epochs on the way down to `floor`."""
+
+    start: float
+    half_life: float
+    floor: float
+
+    def __post_init__(self) -> None:
+        if not (self.half_life > 0 and 0 <= self.floor <= 1):
+            raise ValueError(
+                f"Decay: expected half_life > 0 and floor in [0, 1], found half_life={self.half_life}, "
+                f"floor={self.floor}"
+            )
+
+    def __call__(self, epoch: float) -> float:
+        """Scale at `epoch`."""
+        return self.floor + (1 - self.floor) * 2.0 ** (-max(epoch - self.start, 0.0) / self.half_life)
+
+
+@dataclass(frozen=True)
+class Delayed:
+    """0 before `start`; from then on `schedule`, as if training began there."""
+
+    start: float
+    schedule: Schedule
+
+    def __call__(self, epoch: float) -> float:
+        """Scale at `epoch`."""
+        return 0.0 if epoch < self.start else float(self.schedule(epoch - self.start))
+
+
+@dataclass(frozen=True)
 class Cyclical:
     """Cyclical annealing (arXiv:1903.10145): `cycles` ramps of equal length until `end`, each rising over its first
     `rise` share and then staying at 1; from `end` on it is 1 for good.

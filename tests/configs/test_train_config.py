@@ -17,7 +17,7 @@ from semivae_bundle.networks.partition import partition_slices
 ROOT = Path(__file__).parents[2]
 FILE, META = ROOT / "configs" / "train.json", ROOT / "configs" / "metadata.json"
 # What a person or a client asks for by name; everything else must be referred to by something.
-ASKED_FOR = {"_desc_", "index", "precompute", "run"}
+ASKED_FOR = {"_desc_", "index", "precompute", "run", "draw_schedules"}
 
 
 def refuse_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

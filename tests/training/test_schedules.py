@@ -5,10 +5,20 @@ from collections.abc import Callable
 
 import pytest
 
-from semivae_bundle.training.schedules import Constant, Cyclical, ExponentialRamp, LinearRamp, Schedule, scales_at
+from semivae_bundle.training.schedules import (
+    Constant,
+    CosineRamp,
+    Cyclical,
+    Decay,
+    Delayed,
+    ExponentialRamp,
+    LinearRamp,
+    Schedule,
+    scales_at,
+)
 
 EPOCHS = [epoch / 4 for epoch in range(4 * 40)]
-RAMPS: list[Schedule] = [ExponentialRamp(5, 10, 3.0), ExponentialRamp(5, 10, 0.1), LinearRamp(5, 10)]
+RAMPS: list[Schedule] = [ExponentialRamp(5, 10, 3.0), ExponentialRamp(5, 10, 0.1), LinearRamp(5, 10), CosineRamp(5, 10)]
 
 
 @pytest.mark.parametrize("ramp", RAMPS, ids=str)
@@ -31,11 +41,29 @@ def test_the_exponential_ramp_follows_its_formula() -> None:
     assert LinearRamp(0, 10)(5) == 0.5
 
 
+def test_the_cosine_ramp_starts_and_ends_level() -> None:
+    ramp = CosineRamp(0, 12)
+    assert [ramp(epoch) for epoch in (3, 4, 6, 8)] == pytest.approx([0.5 - math.sqrt(0.125), 0.25, 0.5, 0.75])
+    assert ramp(0.01) < 1e-5
+
+
+def test_decay_halves_the_way_to_its_floor() -> None:
+    decay = Decay(start=4, half_life=3, floor=0.2)
+    assert [decay(epoch) for epoch in (0, 4, 7, 10, 1000)] == pytest.approx([1, 1, 0.6, 0.4, 0.2])
+
+
+def test_a_delayed_schedule_begins_where_it_is_told() -> None:
+    delayed = Delayed(5, Cyclical(cycles=2, end=20, rise=0.5))
+    assert [delayed(epoch) for epoch in EPOCHS if epoch < 5] == [0.0] * 20
+    assert [delayed(5 + epoch) for epoch in EPOCHS] == [delayed.schedule(epoch) for epoch in EPOCHS]
+    assert Delayed(3, Constant(0.4))(3) == 0.4
+
+
 def test_a_small_rate_gives_a_straight_ramp() -> None:
     assert ExponentialRamp(0, 10, 1e-9)(3) == pytest.approx(0.3)
 
 
-@pytest.mark.parametrize("ramp", [ExponentialRamp(5, 0, 3.0), LinearRamp(5, 0)], ids=str)
+@pytest.mark.parametrize("ramp", [ExponentialRamp(5, 0, 3.0), LinearRamp(5, 0), CosineRamp(5, 0)], ids=str)
 def test_a_ramp_of_no_length_is_a_step(ramp: Schedule) -> None:
     assert [ramp(4.9), ramp(5), ramp(6)] == [0.0, 1.0, 1.0]
 
@@ -63,6 +91,8 @@ def test_scales_are_asked_for_all_terms_at_once() -> None:
     ("build", "message"),
     [
         (lambda: ExponentialRamp(0, 1, rate=0), "rate must be > 0, found 0"),
+        (lambda: Decay(0, half_life=0, floor=0), "found half_life=0, floor=0"),
+        (lambda: Decay(0, half_life=1, floor=1.5), "found half_life=1, floor=1.5"),
         (lambda: Cyclical(0, 10, rise=0.5), "found cycles=0"),
         (lambda: Cyclical(2, 10, rise=0), "found cycles=2, rise=0"),
     ],
