@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import torch
 
 from semivae_bundle.evaluation.bootstrap import FloatArray
+from semivae_bundle.losses.dependence import distances, u_centred, u_product
 from semivae_bundle.losses.kl import gaussian_kl
 from semivae_bundle.networks.partition import partition_slices
 from semivae_bundle.training.latent_metrics import max_correlation
@@ -37,6 +39,41 @@ def chance_correlation(
     if len(means) < 3 or not drawn:
         return dict.fromkeys(pairs, float("nan"))
     return {pair: float(np.quantile([figures[pair] for figures in drawn], CHANCE_QUANTILE)) for pair in pairs}
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """Distance correlation of two partitions, and the share of permutations that reach it."""
+
+    distance_correlation: float
+    p_value: float
+
+
+def distance_correlations(
+    means: FloatArray, partition: Mapping[str, int], *, permutations: int, seed: int
+) -> dict[tuple[str, str], Dependence]:
+    """Bias-corrected distance correlation of each pair of partitions, dependence of any kind, with a permutation test.
+
+    `means` (n, L). The root of `squared_distance_correlation`, 0 where that is negative: in [0, 1], near 0 for
+    independent partitions whatever their size. A dimension counts by its spread. The p-value is (1 + k) / (1 +
+    permutations), k of which, of the subjects of one partition, reach the measured value; so none is below 1 / (1 +
+    permutations). NaN below four subjects.
+    """
+    pairs = list(combinations(partition, 2))
+    if len(means) < 4:
+        return dict.fromkeys(pairs, Dependence(float("nan"), float("nan")))
+    latents, slices = torch.from_numpy(means).double(), partition_slices(partition)
+    centred = {name: u_centred(distances(latents[:, part])) for name, part in slices.items()}
+    rng = np.random.default_rng(seed)
+    orders = [torch.from_numpy(rng.permutation(len(means))) for _ in range(permutations)]
+    found = {}
+    for a, b in pairs:
+        value = float(u_product(centred[a], centred[b]))
+        scale = float(u_product(centred[a], centred[a]) * u_product(centred[b], centred[b])) ** 0.5
+        reached = sum(float(u_product(centred[a][order][:, order], centred[b])) >= value for order in orders)
+        correlation = max(value, 0.0) / scale if scale > 0 else 0.0
+        found[a, b] = Dependence(correlation**0.5, (1 + reached) / (1 + permutations))
+    return found
 
 
 def kl_per_partition(means: FloatArray, log_vars: FloatArray, partition: Mapping[str, int]) -> dict[str, float]:

@@ -11,7 +11,12 @@ import numpy as np
 from semivae_bundle.data.subjects import MODALITIES
 from semivae_bundle.evaluation.bootstrap import METHOD, Estimate, FloatArray, mean_estimate, patient_resamples
 from semivae_bundle.evaluation.image_quality import RANGE_STATEMENT
-from semivae_bundle.evaluation.latent_independence import CHANCE_QUANTILE, chance_correlation, kl_per_partition
+from semivae_bundle.evaluation.latent_independence import (
+    CHANCE_QUANTILE,
+    chance_correlation,
+    distance_correlations,
+    kl_per_partition,
+)
 from semivae_bundle.evaluation.plain_json import plain
 from semivae_bundle.evaluation.predictions import measured_and_predicted
 from semivae_bundle.evaluation.regression import (
@@ -148,6 +153,9 @@ def _partition_section(
 def _independence_section(results: Results, partition: Mapping[str, int], intervals: Intervals) -> dict[str, Any]:
     measured = max_correlation(results.mean, partition)
     chance = chance_correlation(results.mean, partition, permutations=intervals.permutations, seed=intervals.seed)
+    dependence = distance_correlations(
+        results.mean, partition, permutations=intervals.permutations, seed=intervals.seed
+    )
     return {
         "statistic": "largest |Pearson r| between active dimensions of two partitions' posterior means",
         "active_variance_threshold": ACTIVE_VARIANCE,
@@ -155,8 +163,15 @@ def _independence_section(results: Results, partition: Mapping[str, int], interv
         "chance": f"{CHANCE_QUANTILE:.0%} quantile over permutations of the subjects within each partition",
         "permutations": intervals.permutations,
         "max_abs_correlation": max(measured.values(), default=float("nan")),
+        "distance_correlation": "root of the bias-corrected squared distance correlation, p-value by permutation",
+        "max_distance_correlation": max((d.distance_correlation for d in dependence.values()), default=float("nan")),
         "pairs": {
-            f"{a}-{b}": {"max_abs_correlation": value, "chance_level": chance[a, b]}
+            f"{a}-{b}": {
+                "max_abs_correlation": value,
+                "chance_level": chance[a, b],
+                "distance_correlation": dependence[a, b].distance_correlation,
+                "p_value": dependence[a, b].p_value,
+            }
             for (a, b), value in measured.items()
         },
     }

@@ -71,9 +71,10 @@ def _partitions(report: Mapping[str, Any]) -> str:
 
 
 def _independence(report: Mapping[str, Any]) -> str:
-    rows = [["partitions", "max |r|", "chance"]]
+    rows = [["partitions", "max |r|", "chance", "distance correlation", "p"]]
+    names = {"max_abs_correlation": ".2f", "chance_level": ".2f", "distance_correlation": ".2f", "p_value": ".3f"}
     for pair, figures in report["independence"]["pairs"].items():
-        rows.append([pair, number(figures["max_abs_correlation"], ".2f"), number(figures["chance_level"], ".2f")])
+        rows.append([pair, *(number(figures[name], digits) for name, digits in names.items())])
     return aligned(rows)
 
 
