@@ -13,7 +13,7 @@ from semivae_bundle.evaluation.bootstrap import FloatArray
 from semivae_bundle.losses.dependence import distances, u_centred, u_product
 from semivae_bundle.losses.kl import gaussian_kl
 from semivae_bundle.networks.partition import partition_slices
-from semivae_bundle.training.latent_metrics import max_correlation
+from semivae_bundle.training.latent_metrics import active_units, max_correlation
 
 CHANCE_QUANTILE = 0.95
 
@@ -55,14 +55,14 @@ def distance_correlations(
     """Bias-corrected distance correlation of each pair of partitions, dependence of any kind, with a permutation test.
 
     `means` (n, L). The root of `squared_distance_correlation`, 0 where that is negative: in [0, 1], near 0 for
-    independent partitions whatever their size. A dimension counts by its spread. The p-value is (1 + k) / (1 +
+    independent partitions whatever their size. A dimension counts by its spread, one that is not active not at all. The p-value is (1 + k) / (1 +
     permutations), k of which, of the subjects of one partition, reach the measured value; so none is below 1 / (1 +
     permutations). NaN below four subjects.
     """
     pairs = list(combinations(partition, 2))
     if len(means) < 4:
         return dict.fromkeys(pairs, Dependence(float("nan"), float("nan")))
-    latents, slices = torch.from_numpy(means).double(), partition_slices(partition)
+    latents, slices = torch.from_numpy(means * active_units(means)).double(), partition_slices(partition)
     centred = {name: u_centred(distances(latents[:, part])) for name, part in slices.items()}
     rng = np.random.default_rng(seed)
     orders = [torch.from_numpy(rng.permutation(len(means))) for _ in range(permutations)]

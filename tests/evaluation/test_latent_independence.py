@@ -48,6 +48,13 @@ def test_dependence_without_correlation_has_a_distance_correlation_and_a_small_p
     assert found["vol", "shape"].distance_correlation < 0.2
 
 
+def test_dimensions_that_are_not_active_do_not_count() -> None:
+    means = np.random.default_rng(0).normal(size=(40, 6))
+    means[:, 1] = 0.05 * means[:, 0]
+    found = distance_correlations(means, PARTITION, permutations=10, seed=0)
+    assert found["vol", "loc"].distance_correlation == 0
+
+
 def test_a_copy_has_distance_correlation_one_and_a_constant_none() -> None:
     means = np.random.default_rng(0).normal(size=(40, 6))
     means[:, 1] = -3 * means[:, 0]
