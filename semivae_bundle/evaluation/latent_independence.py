@@ -55,9 +55,9 @@ def distance_correlations(
     """Bias-corrected distance correlation of each pair of partitions, dependence of any kind, with a permutation test.
 
     `means` (n, L). The root of `squared_distance_correlation`, 0 where that is negative: in [0, 1], near 0 for
-    independent partitions whatever their size. A dimension counts by its spread, one that is not active not at all. The p-value is (1 + k) / (1 +
-    permutations), k of which, of the subjects of one partition, reach the measured value; so none is below 1 / (1 +
-    permutations). NaN below four subjects.
+    independent partitions whatever their size. A dimension counts by its spread, one that is not active not at all.
+    The p-value is (1 + k) / (1 + permutations), k of which, of the subjects of one partition, reach the measured
+    value; so none is below 1 / (1 + permutations). NaN below four subjects.
     """
     pairs = list(combinations(partition, 2))
     if len(means) < 4:
