@@ -47,8 +47,8 @@ def ablation(
         split: which one to evaluate; decide on validation, report test once
         options: further overrides of all runs, as in --val_interval 2
     """
-    out = Path(output_dir)
-    overrides = {"dataset_dir": dataset_dir, "seed": seed, **shared_files(out / "shared"), **options}
+    out = Path(output_dir).resolve()
+    overrides = {"dataset_dir": Path(dataset_dir).resolve(), "seed": seed, **shared_files(out / "shared"), **options}
     if epochs is not None:
         overrides["epochs"] = epochs
     found = {}
@@ -57,6 +57,7 @@ def ablation(
         recipes = [name for name in (base, *row.split("+")) if name and name != "default"]
         configs = ["train.json", *(f"recipes/{name}.yaml" for name in recipes)]
         report = folder / "evaluation" / "metrics.json"
+        refuse_other_options(folder / "row.json", {"configs": configs, "split": split, **overrides})
         if not report.exists():
             print(f"== {row}: training", flush=True)
             run_bundle("training", configs, {**overrides, "output_dir": folder})
@@ -67,7 +68,7 @@ def ablation(
                 {**overrides, "output_dir": folder, "evaluate_split": split, "shown_subjects": 1},
             )
         found[row] = figures(json.loads(report.read_text()), pd.read_csv(folder / "metrics.csv"))
-    table = pd.DataFrame.from_dict(found, orient="index")
+    table = pd.DataFrame.from_dict(found, orient="index").astype(float)
     table.index.name = "row"
     with atomic_path(out / "ablation.csv") as part:
         table.to_csv(part)
@@ -85,6 +86,20 @@ def shared_files(folder: Path) -> dict[str, Path]:
         "validate#dataset#cache_dir": "cache",
     }
     return {option: folder / name for option, name in files.items()}
+
+
+def refuse_other_options(file: Path, options: Mapping[str, Any]) -> None:
+    """Remember what a row was run with; raise ValueError where it was something else."""
+    now = json.loads(json.dumps(options, default=str))
+    if not file.exists():
+        with atomic_path(file) as part:
+            part.write_text(json.dumps(now, indent=2))
+    then = json.loads(file.read_text())
+    differing = {name: (then.get(name), now.get(name)) for name in {*then, *now} if then.get(name) != now.get(name)}
+    if differing:
+        raise ValueError(
+            f"{file.parent}: was run with other options, (then, now) {differing}; remove it or give another output_dir"
+        )
 
 
 def run_bundle(run_id: str, configs: Sequence[str], options: Mapping[str, Any]) -> None:

@@ -36,6 +36,8 @@ def test_a_row_is_trained_once_and_its_figures_come_in_a_table(
     assert "independence_covariance: training" in said[0]
     assert "training" not in said[1]
     assert "| independence_covariance | " in said[1]
+    with pytest.raises(ValueError, match=r"independence_covariance: was run with other options.*'epochs': \(1, 2\)"):
+        ablation(str(phantom_dir), str(tmp_path), ["independence_covariance"], epochs=2, **TINY)
     with (tmp_path / "ablation.csv").open(newline="") as stream:
         (row,) = csv.DictReader(stream)
     assert row["row"] == "independence_covariance"

@@ -84,5 +84,6 @@ def random_target(roi: int, batch: int, features: int, device: torch.device) -> 
         "features": torch.randn(batch, features, generator=generator),
         "present": torch.ones(batch, features),
         "labelled": torch.ones(batch, dtype=torch.bool),
+        "index": torch.arange(batch),
     }
     return {name: value.to(device) for name, value in target.items()}

@@ -26,7 +26,7 @@ class CachedSubjects(Dataset):
     lies under `cache_dir` as one .npz of half-precision arrays, named by the hash of the subject's files and of the
     transform's parameters, so runs with other grids never meet and an edited file is read anew. `augmentation` runs
     at every access. Returns image (4, ...), regions (3, ...), brain (1, ...) float32; features, present (F,);
-    labelled (); subject.
+    labelled (); index (), the subject's place in `data`; subject.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class CachedSubjects(Dataset):
             labelled = "regions" in stored
             regions = torch.from_numpy(stored["regions"]).float() if labelled else torch.zeros(3, *image.shape[1:])
         sample = {key: torch.as_tensor(item[key]) if key != "subject" else item[key] for key in PASSED_ON}
-        sample |= {"image": image, "regions": regions, "labelled": torch.tensor(labelled)}
+        sample |= {"image": image, "regions": regions, "labelled": torch.tensor(labelled), "index": torch.tensor(index)}
         sample["brain"] = (image != 0).any(dim=0, keepdim=True).float()
         return self.augmentation(sample) if self.augmentation else sample
 

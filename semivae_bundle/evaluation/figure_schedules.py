@@ -21,8 +21,8 @@ def schedules_figure(schedules: Mapping[str, Schedule], weights: Mapping[str, fl
     done = np.linspace(0, epochs, POINTS)
     for i, (axes, (name, weight)) in enumerate(zip(panels, weights.items(), strict=True)):
         # A schedule of one term alone, such as kl_residual, multiplies its family's.
-        own = [term for term in schedules if term.split("_")[0] == name and term != name] or [name]
-        for j, term in enumerate(own):
+        narrower = [term for term in schedules if term.split("_")[0] == name and term != name]
+        for j, term in enumerate([name, *narrower]):
             factors = [schedules[key] for key in dict.fromkeys((name, term)) if key in schedules]
             scale = np.array([np.prod([schedule(epoch) for schedule in factors]) for epoch in done])
             axes.plot(done, weight * scale, color=CYCLE[(i + j) % len(CYCLE)], linewidth=1.4, label=term)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -50,15 +50,18 @@ class Dependence:
 
 
 def distance_correlations(
-    means: FloatArray, partition: Mapping[str, int], *, permutations: int, seed: int
+    means: FloatArray, partition: Mapping[str, int], patients: Sequence[str], *, permutations: int, seed: int
 ) -> dict[tuple[str, str], Dependence]:
     """Bias-corrected distance correlation of each pair of partitions, dependence of any kind, with a permutation test.
 
-    `means` (n, L). The root of `squared_distance_correlation`, 0 where that is negative: in [0, 1], near 0 for
+    `means` (n, L) of scans of `patients` (n); of several scans of a patient the average counts, since visits are no
+    independent subjects. The root of `squared_distance_correlation`, 0 where that is negative: in [0, 1], near 0 for
     independent partitions whatever their size. A dimension counts by its spread, one that is not active not at all.
-    The p-value is (1 + k) / (1 + permutations), k of which, of the subjects of one partition, reach the measured
-    value; so none is below 1 / (1 + permutations). NaN below four subjects.
+    The p-value, of one pair and not corrected for their number, is (1 + k) / (1 + permutations), k of which, of the
+    patients of one partition, reach the measured value; so none is below 1 / (1 + permutations). NaN below four
+    patients.
     """
+    means = np.stack([means[np.array(patients) == patient].mean(axis=0) for patient in dict.fromkeys(patients)])
     pairs = list(combinations(partition, 2))
     if len(means) < 4:
         return dict.fromkeys(pairs, Dependence(float("nan"), float("nan")))

@@ -154,7 +154,7 @@ def _independence_section(results: Results, partition: Mapping[str, int], interv
     measured = max_correlation(results.mean, partition)
     chance = chance_correlation(results.mean, partition, permutations=intervals.permutations, seed=intervals.seed)
     dependence = distance_correlations(
-        results.mean, partition, permutations=intervals.permutations, seed=intervals.seed
+        results.mean, partition, results.patients, permutations=intervals.permutations, seed=intervals.seed
     )
     return {
         "statistic": "largest |Pearson r| between active dimensions of two partitions' posterior means",

@@ -39,16 +39,17 @@ class CrossPartitionDependence(nn.Module):
         self.partition, self.measure = dict(partition), measure
         self.queue = MeanQueue(queue_size, sum(partition.values()))
 
-    def forward(self, output: Mapping[str, Tensor]) -> Tensor:
-        """`output` of SemiVAE -> ()."""
-        means = self.queue(gather_with_gradient(output["mean"].float()))
+    def forward(self, output: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
+        """`output` of SemiVAE, `target` for its subjects' index -> ()."""
+        means = self.queue(gather_with_gradient(output["mean"].float()), gather_with_gradient(target["index"]))
         return over_pairs(self.measure, means, self.partition)
 
 
 class DIPVAEOne(nn.Module):
     r"""DIP-VAE-I (arXiv:1711.00848, eq. 6) with the blocks between partitions as its off-diagonal: output -> ().
 
-    $\sum_{pairs} \sum_{ij} C_{ij}^2 + d \sum_i (C_{ii} - 1)^2$ with C the covariance of the means and d = `diagonal`.
+    $\sum_{pairs} \sum_{ij} C_{ij}^2 + d \sum_i (C_{ii} - 1)^2$ with C the covariance of the means. Each pair counts
+    once here and twice in the paper, so d = `diagonal` is its $\lambda_d / 2 \lambda_{od}$.
     """
 
     def __init__(self, partition: Mapping[str, int], queue_size: int, diagonal: float) -> None:
@@ -56,9 +57,9 @@ class DIPVAEOne(nn.Module):
         self.partition, self.diagonal = dict(partition), diagonal
         self.queue = MeanQueue(queue_size, sum(partition.values()))
 
-    def forward(self, output: Mapping[str, Tensor]) -> Tensor:
-        """`output` of SemiVAE -> ()."""
-        means = self.queue(gather_with_gradient(output["mean"].float()))
+    def forward(self, output: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
+        """`output` of SemiVAE, `target` for its subjects' index -> ()."""
+        means = self.queue(gather_with_gradient(output["mean"].float()), gather_with_gradient(target["index"]))
         blocks = over_pairs(squared_cross_covariance, means, self.partition)
         return blocks + self.diagonal * unit_variance_penalty(means)
 
@@ -66,9 +67,9 @@ class DIPVAEOne(nn.Module):
 class DIPVAETwo(DIPVAEOne):
     """DIP-VAE-II (arXiv:1711.00848, eq. 7): the variance asked to be 1 includes the batch's mean posterior variance."""
 
-    def forward(self, output: Mapping[str, Tensor]) -> Tensor:
-        """`output` of SemiVAE -> ()."""
-        means = self.queue(gather_with_gradient(output["mean"].float()))
+    def forward(self, output: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
+        """`output` of SemiVAE, `target` for its subjects' index -> ()."""
+        means = self.queue(gather_with_gradient(output["mean"].float()), gather_with_gradient(target["index"]))
         blocks = over_pairs(squared_cross_covariance, means, self.partition)
         log_var = gather_with_gradient(output["log_var"].float())
         return blocks + self.diagonal * unit_aggregate_variance_penalty(means, log_var)

@@ -58,7 +58,7 @@ def hsic(x: Tensor, y: Tensor) -> Tensor:
     median width: `x` (n, D), `y` (n, E) -> (), n >= 4.
 
     Its expectation is 0 at independence, so single values may be below 0; above 0 for any dependence. In units of the
-    kernels, at most about 0.1: weigh it accordingly. 0 for n < 4.
+    kernels, a few tenths at most: weigh it accordingly. 0 for n < 4.
     """
     if x.shape[0] < 4:
         return (x.sum() + y.sum()) * 0.0

@@ -24,7 +24,8 @@ class SemiVAELoss(nn.Module):
     tumour_ce, tumour_dice   the decoded tumour map of labelled subjects; times `observations`: voxels repeat each other
     tumour_seen_ce, _dice    the same for the segmentation that the encoder sees
     independence     what the prior charges for the part of the means that earlier partitions explain
-    <name>           each of `extra`: a module that takes SemiVAE's output and gives (), named without an underscore
+    <name>           each of `extra`: a module (output, target) -> (), named without an underscore; in training only,
+                     since such statistics remember training subjects and gather over processes
 
     `weights` has one number for each of reconstruction, kl, semantic, tumour, independence and the extra terms; `scale`
     multiplies them and is what schedules move (keys: `kl`, `semantic`, `independence`, ...). `features`: number of
@@ -68,7 +69,8 @@ class SemiVAELoss(nn.Module):
         terms |= self.semantic_terms(output, target)
         terms |= self.tumour_terms(output, target)
         terms["independence"] = explained_nats(output["mean"], output["explained"])
-        terms |= {name: term(output) for name, term in self.extra.items()}
+        if self.training:
+            terms |= {name: term(output, target) for name, term in self.extra.items()}
         self.terms = {name: value.detach() for name, value in terms.items()}
         return torch.stack([self.weight_of(name) * value for name, value in terms.items()]).sum()
 

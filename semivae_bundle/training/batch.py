@@ -9,14 +9,14 @@ from monai.data import MetaTensor
 from monai.engines import PrepareBatch
 from torch import Tensor
 
-TARGETS = ("features", "present", "labelled", "regions", "brain")
+TARGETS = ("index", "features", "present", "labelled", "regions", "brain")
 
 
 class PrepareSemiVAEBatch(PrepareBatch):
     """Image and targets on the device, as plain tensors.
 
     Targets: image (B, 4, D, H, W), regions (B, 3, D, H, W), brain (B, 1, D, H, W), features and present (B, F),
-    labelled (B,) bool.
+    labelled (B,) bool, index (B,) the subject's place in its dataset.
     """
 
     def __call__(

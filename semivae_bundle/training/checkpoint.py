@@ -49,12 +49,13 @@ class Checkpoints:
             return
         state = torch.load(file, map_location="cpu", weights_only=True)
         other = "it was written by another configuration: set resume to false, or give another output_dir"
-        missing = [name for name in self.objects if name not in state]
+        # What holds nothing, such as an objective without a memory, need not be there.
+        missing = [name for name, thing in self.objects.items() if name not in state and thing.state_dict()]
         if missing:
             raise ValueError(f"{file}: lacks {missing}; {other}")
         for name, thing in self.objects.items():
             try:
-                thing.load_state_dict(state[name])
+                thing.load_state_dict(state.get(name, {}))
             except (RuntimeError, KeyError, ValueError) as error:
                 raise ValueError(f"{file}: its '{name}' does not fit this run's; {other}") from error
         self.best = state["best"]

@@ -29,11 +29,12 @@ EXTRA_TERMS = {
     "independence_dip": "dip",
     "independence_distance": "distance",
     "independence_hsic": "hsic",
-    "total_correlation": "tc",
     "aggregate_density": "density",
     "aggregate_discrepancy": "discrepancy",
 }
-NEW |= {recipe: {f"loss#weights#{term}", f"schedules#{term}"} for recipe, term in EXTRA_TERMS.items()}
+NEW |= {
+    recipe: {f"loss#extra#{term}", f"loss#weights#{term}", f"schedules#{term}"} for recipe, term in EXTRA_TERMS.items()
+}
 # Recipes that change the network have to fit inference.json as well.
 OF_THE_NETWORK = ("demo", "mlp_heads", "roi_128")
 SMALL = {
@@ -100,17 +101,23 @@ def means_of(wrong: bool, term: str) -> Tensor:
 @pytest.mark.parametrize(("recipe", "term"), EXTRA_TERMS.items())
 def test_an_extra_term_joins_the_objective_with_its_weight_and_schedule(recipe: str, term: str) -> None:
     parser = overlaid(TRAIN, CONFIGS / "recipes" / f"{recipe}.yaml")
-    parser["train#dataset"] = list(range(300))
     loss, schedule = parser.get_parsed_content("loss"), parser.get_parsed_content("schedules")[term]
     assert list(loss.extra) == [term]
     cost = []
     for wrong in (False, True):
         means = means_of(wrong, term)
         output = {"mean": means, "latent": means + torch.randn_like(means), "log_var": torch.zeros_like(means)}
-        cost.append(loss.weights[term] * loss.extra[term].eval()(output))
+        cost.append(loss.weights[term] * loss.extra[term](output, {"index": torch.arange(300)}))
     assert cost[1] > cost[0] + 0.3
     assert schedule(0) == 0
     assert schedule(parser.get_parsed_content("epochs")) == 1
+    assert parser.get_parsed_content("checks") is None
+
+
+def test_extra_terms_are_laid_over_each_other() -> None:
+    files = [TRAIN, *(CONFIGS / "recipes" / f"{recipe}.yaml" for recipe in ("ema", *EXTRA_TERMS))]
+    parser = ConfigParser(ConfigParser.load_config_files([str(file) for file in files]))
+    assert set(parser.get_parsed_content("loss").extra) == set(EXTRA_TERMS.values())
     assert parser.get_parsed_content("checks") is None
 
 

@@ -50,7 +50,7 @@ def test_an_item_is_a_dict_of_tensors_for_one_step(items, tmp_path: Path) -> Non
     shapes = {name: tuple(value.shape) for name, value in labelled.items() if name != "subject"}
     grid = (8, 8, 8)
     assert shapes == {
-        **{"features": (2,), "present": (2,), "labelled": ()},
+        **{"features": (2,), "present": (2,), "labelled": (), "index": ()},
         **{"image": (4, *grid), "regions": (3, *grid), "brain": (1, *grid)},
     }
     assert labelled["subject"] == "A"

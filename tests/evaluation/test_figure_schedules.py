@@ -14,10 +14,10 @@ TRAIN = Path(__file__).parents[2] / "configs" / "train.json"
 def test_each_line_is_the_weight_times_its_schedule() -> None:
     schedules = {"kl": LinearRamp(0, 10), "kl_vol": Constant(0.5)}
     first, second = schedules_figure(schedules, {"kl": 4.0, "tumour": 2.0}, 20).axes
-    x, y = first.lines[0].get_data()
-    assert first.lines[0].get_label() == "kl_vol"
-    assert [y[0], y[-1]] == [0.0, 2.0]
-    assert y == pytest.approx([4 * 0.5 * min(e / 10, 1) for e in x])
+    assert [line.get_label() for line in first.lines] == ["kl", "kl_vol"]
+    for line, own in zip(first.lines, (1.0, 0.5), strict=True):
+        x, y = line.get_data()
+        assert y == pytest.approx([4 * own * min(e / 10, 1) for e in x])
     assert set(second.lines[0].get_ydata()) == {2.0}
 
 

@@ -72,8 +72,8 @@ def test_dead_dimensions_are_not_active_and_carry_no_nats(report: dict[str, Any]
 def test_independent_partitions_stay_near_chance(report: dict[str, Any]) -> None:
     found = report["independence"]["pairs"]["vol-loc"]
     assert 0 < found["max_abs_correlation"] < 1.3 * found["chance_level"]
-    assert found["distance_correlation"] < 0.3
-    assert 0 < found["p_value"] <= 1
+    assert 0 <= found["distance_correlation"] < 0.6  # of 20 patients
+    assert found["p_value"] > 0.05
     assert report["independence"]["pairs"]["vol-residual"]["max_abs_correlation"] == 0.0
 
 

@@ -55,7 +55,7 @@ def test_a_queue_of_256_estimates_the_cohort_s_value_at_batch_size_two() -> None
     means = torch.randn(2000, 3, generator=torch.Generator().manual_seed(1))
     means[:, 1] = 0.6 * means[:, 0] + 0.8 * means[:, 1]
     queue = MeanQueue(256, 3)
-    seen = [queue(batch) for batch in means.split(2)][150:]
+    seen = [queue(batch, torch.arange(2 * k, 2 * k + 2)) for k, batch in enumerate(means.split(2))][150:]
     estimates = torch.stack([squared_cross_covariance(joined[:, :1], joined[:, 1:]) for joined in seen])
     whole = squared_cross_covariance(means[:, :1], means[:, 1:]).item()
     assert estimates.mean().item() == pytest.approx(whole, abs=0.05)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from semivae_bundle.losses.dependence import distances, hsic, squared_distance_correlation, u_centred
+from semivae_bundle.losses.dependence import distances, gaussian_kernel, hsic, squared_distance_correlation, u_centred
 from semivae_bundle.losses.queue import MeanQueue
 
 
@@ -64,6 +64,13 @@ def test_the_gradient_is_that_of_finite_differences_and_finite_where_two_coincid
         assert x.grad[4, 1].item() == pytest.approx(slope.item(), rel=0.03, abs=2e-3)
 
 
+def test_hsic_is_the_published_sum_over_kernel_matrices() -> None:
+    x, y, n = normal(9, 2), normal(9, 3, seed=1), 9
+    k, m = (gaussian_kernel(block) * (1 - torch.eye(n)) for block in (x, y))
+    total = (k * m).sum() + k.sum() * m.sum() / ((n - 1) * (n - 2)) - 2 * (k @ m).sum() / (n - 2)
+    torch.testing.assert_close(hsic(x, y), total / (n * (n - 3)))
+
+
 @pytest.mark.parametrize("measure", [squared_distance_correlation, hsic])
 def test_three_subjects_say_nothing_and_a_constant_block_depends_on_nothing(measure) -> None:
     assert measure(normal(3, 2), normal(3, 2)).item() == 0
@@ -75,8 +82,8 @@ def test_a_queue_of_256_estimates_the_cohort_s_value_at_batch_size_four() -> Non
     means[:, 3] = 0.7 * means[:, 0] + 0.3 * means[:, 3]
     whole = squared_distance_correlation(means[:, :2], means[:, 2:]).item()
     queue, estimates = MeanQueue(256, 4), []
-    for batch in means.split(4):
-        joined = queue(batch.requires_grad_())
+    for k, batch in enumerate(means.split(4)):
+        joined = queue(batch.requires_grad_(), torch.arange(4 * k, 4 * k + 4))
         estimates.append(squared_distance_correlation(joined[:, :2], joined[:, 2:]))
     estimates[-1].backward()
     assert batch.grad is not None

@@ -31,8 +31,11 @@ ALL_TERMS = TERMS | {
 }
 
 
-def an_output(means: Tensor) -> dict[str, Tensor]:
-    return {"mean": means, "log_var": 0.3 * means - 1, "latent": 1.1 * means}
+def value_of(term: nn.Module, means: Tensor, first: int = 0) -> Tensor:
+    """The term on a batch of the subjects from `first` on."""
+    output = {"mean": means, "log_var": 0.3 * means - 1, "latent": 1.1 * means}
+    value: Tensor = term(output, {"index": torch.arange(first, first + len(means))})
+    return value
 
 
 def batches(n: int = 3, size: int = 8) -> Tensor:
@@ -41,7 +44,7 @@ def batches(n: int = 3, size: int = 8) -> Tensor:
 
 def test_every_pair_of_partitions_counts_once() -> None:
     means = batches(1)[0]
-    found = TERMS["covariance"]()(an_output(means))
+    found = value_of(TERMS["covariance"](), means)
     parts = means.split([1, 2, 3], dim=1)
     expected = sum(squared_cross_covariance(parts[i], parts[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
     torch.testing.assert_close(found, expected)
@@ -49,19 +52,19 @@ def test_every_pair_of_partitions_counts_once() -> None:
 
 def test_dependence_within_a_partition_is_free() -> None:
     term, means = TERMS["distance correlation"](), batches(1, 200)[0]
-    before = term.eval()(an_output(means))
+    before = value_of(term, means)
     means[:, 4:] = means[:, 3:4]
     means[:, 2] = means[:, 1]
-    assert (term(an_output(means)) - before).abs() < 0.1
+    assert (value_of(term, means) - before).abs() < 0.1
 
 
 @pytest.mark.parametrize("name", TERMS)
 def test_the_subjects_before_count_and_the_gradient_reaches_the_batch(name: str) -> None:
     term, (first, second, _) = TERMS[name](), batches()
-    alone = TERMS[name]()(an_output(second))
-    term(an_output(first))
+    alone = value_of(TERMS[name](), second)
+    value_of(term, first, 100)
     batch = second.clone().requires_grad_()
-    value = term(an_output(batch))
+    value = value_of(term, batch)
     assert value.item() != pytest.approx(alone.item())
     value.backward()
     assert batch.grad is not None
@@ -71,27 +74,26 @@ def test_the_subjects_before_count_and_the_gradient_reaches_the_batch(name: str)
 @pytest.mark.parametrize("name", TERMS)
 def test_a_batch_of_one_is_enough_once_there_is_a_memory(name: str) -> None:
     term = TERMS[name]()
-    for subject in batches(1, 12)[0]:
-        value = term(an_output(subject[None]))
+    for k, subject in enumerate(batches(1, 12)[0]):
+        value = value_of(term, subject[None], k)
     assert value.isfinite()
     assert value.item() != 0
 
 
 def test_dip_vae_two_asks_unit_variance_of_the_whole_code() -> None:
-    means = torch.zeros(40, 6)
-    output = {"mean": means, "log_var": torch.zeros(40, 6)}
-    assert TERMS["dip two"]()(output).item() == 0
-    assert TERMS["dip one"]()(output).item() == pytest.approx(0.5 * 6)
+    output, target = {"mean": torch.zeros(40, 6), "log_var": torch.zeros(40, 6)}, {"index": torch.arange(40)}
+    assert TERMS["dip two"]()(output, target).item() == 0
+    assert TERMS["dip one"]()(output, target).item() == pytest.approx(0.5 * 6)
 
 
 def test_the_total_correlation_is_that_of_its_block_alone() -> None:
     term, means = ALL_TERMS["total correlation"](), batches(1, 64)[0]
     means[:, 2] = means[:, 1]
     torch.manual_seed(0)
-    apart = term(an_output(means))
+    apart = value_of(term, means)
     means[:, 4] = means[:, 3]
     torch.manual_seed(0)
-    assert term(an_output(means)) - apart > 0.5
+    assert value_of(term, means) - apart > 0.5
     assert abs(apart.item()) < 0.5
 
 
@@ -103,18 +105,18 @@ def test_a_block_that_does_not_exist_is_refused() -> None:
 @pytest.mark.parametrize("name", ["density", "discrepancy"])
 def test_means_that_ran_away_are_told_with_those_before_them(name: str) -> None:
     term = ALL_TERMS[name]()
-    near = term(an_output(batches(1)[0])).item()
-    assert term(an_output(10 * batches(1)[0])).item() > 2 * near
+    near = value_of(term, batches(1)[0]).item()
+    assert value_of(term, 10 * batches(1)[0]).item() > 2 * near
     once_more = ALL_TERMS[name]()
-    once_more(an_output(10 * batches(1)[0]))
-    assert once_more(an_output(batches(1)[0])).item() > near  # those before it are still remembered
+    value_of(once_more, 10 * batches(1)[0], 100)
+    assert value_of(once_more, batches(1)[0]).item() > near  # those before it are still remembered
 
 
-def gradient_of(term: nn.Module, encoder: nn.Module, steps: Tensor) -> Tensor:
-    """Gradient of the last of several steps."""
-    for images in steps:
+def gradient_of(term: nn.Module, encoder: nn.Module, steps: Tensor, first: int = 0) -> Tensor:
+    """Gradient of the last of several steps, whose subjects count from `first`, those of the next step 8 further."""
+    for k, images in enumerate(steps):
         encoder.zero_grad()
-        term(an_output(4 * encoder(images))).backward()
+        value_of(term, 4 * encoder(images), 8 * k + first).backward()
     return torch.cat([p.grad.flatten() for p in encoder.parameters()])  # type: ignore[union-attr]
 
 
@@ -132,7 +134,7 @@ def in_a_process(rank: int, folder: str) -> None:
     for name, make in ALL_TERMS.items():
         term, encoder = make(), nn.parallel.DistributedDataParallel(an_encoder())
         torch.manual_seed(rank)
-        found[name] = gradient_of(term, encoder, batches()[:, 4 * rank : 4 * rank + 4])
+        found[name] = gradient_of(term, encoder, batches()[:, 4 * rank : 4 * rank + 4], 4 * rank)
     if rank == 0:
         torch.save(found, f"{folder}/gradients.pt")
     torch.distributed.barrier()

@@ -61,7 +61,7 @@ def a_batch(labelled: bool = True, seed: int = 0) -> tuple[dict[str, Tensor], di
 
 
 class Doubled(torch.nn.Module):
-    def forward(self, output: dict[str, Tensor]) -> Tensor:
+    def forward(self, output: dict[str, Tensor], target: dict[str, Tensor]) -> Tensor:
         return 2 * output["mean"].square().mean()
 
 
@@ -71,6 +71,9 @@ def test_an_extra_term_is_shown_weighted_and_scheduled() -> None:
     added = total_of(more) - total_of(plain)
     assert added == pytest.approx(4 * 0.5 * more.terms["doubled"].item(), rel=1e-3)
     assert more.terms["doubled"].item() > 0
+    more.eval()
+    assert total_of(more) == pytest.approx(total_of(plain))
+    assert "doubled" not in more.terms
 
 
 @pytest.mark.parametrize("name", ["dou_bled", "unweighted"])

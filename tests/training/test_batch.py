@@ -14,6 +14,7 @@ def test_image_and_targets_are_plain_tensors_on_the_device_and_names_stay_behind
         "features": (2, 5),
         "present": (2, 5),
         "labelled": (2,),
+        "index": (2,),
     }
     batch = {name: torch.ones(shape) for name, shape in shapes.items()}
     batch["image"] = MetaTensor(batch["image"])

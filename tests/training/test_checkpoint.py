@@ -70,6 +70,11 @@ def test_a_checkpoint_of_another_configuration_is_refused(make_engine, tmp_path:
         train(make_engine, tmp_path, 2, SCORES, queue=nn.Linear(1, 1))
 
 
+def test_what_holds_nothing_need_not_be_in_the_checkpoint(make_engine, tmp_path: Path) -> None:
+    train(make_engine, tmp_path, 1, SCORES)
+    assert train(make_engine, tmp_path, 2, SCORES, objective=nn.ReLU()).weight.item() == 2
+
+
 def test_weights_of_another_network_are_refused(make_engine, tmp_path: Path) -> None:
     train(make_engine, tmp_path, 1, SCORES, other=nn.Linear(1, 1))
     with pytest.raises(ValueError, match=r"last.pt: its 'other' does not fit.*set resume to false"):
