@@ -70,6 +70,7 @@ def batches(count: int) -> list[dict]:
                 "features": torch.randn(2, 3, generator=generator),
                 "present": torch.ones(2, 3),
                 "labelled": torch.ones(2, dtype=torch.bool),
+                "index": torch.arange(2),
             }
         )
     return result
