@@ -46,8 +46,25 @@ def resample_centred(
         if out.shape[axis + 1] == size_out[axis] and abs(spacing_in[axis] - spacing_out[axis]) < 1e-6:
             continue
         matrix = resampling_matrix(out.shape[axis + 1], spacing_in[axis], size_out[axis], spacing_out[axis])
-        out = torch.tensordot(out, torch.from_numpy(matrix), dims=([axis + 1], [1])).movedim(-1, axis + 1)
+        out = apply_banded(matrix, out, axis + 1)
     return out.contiguous()
+
+
+def apply_banded(matrix: np.ndarray, volume: Tensor, axis: int) -> Tensor:
+    """`matrix` (out, in) times `volume` along `axis`.
+
+    Resampling from 240 voxels to 128 weighs three of 240, so all but the last axis add the few slabs that a row has, in
+    an eighth of the time that a matrix product spends on the zeros. Along the last axis there are no slabs.
+    """
+    if axis == volume.ndim - 1:
+        return volume @ torch.from_numpy(matrix.T.copy())
+    # In NumPy, on one thread: so many small steps would spend their time waiting for each other on shared cores.
+    slabs = np.moveaxis(volume.numpy(), axis, 0)
+    result = np.zeros((matrix.shape[0], *slabs.shape[1:]), dtype=np.float32)
+    for row, weights in zip(result, matrix, strict=True):
+        for column in np.flatnonzero(weights):
+            row += weights[column] * slabs[column]
+    return torch.from_numpy(np.moveaxis(result, 0, axis))
 
 
 class FieldOfView(InvertibleTransform):

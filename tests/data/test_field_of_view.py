@@ -12,6 +12,7 @@ from semivae_bundle.data.field_of_view import (
     BrainFieldOfViewd,
     FieldOfView,
     FieldOfViewd,
+    apply_banded,
     resample_centred,
     resampling_matrix,
 )
@@ -173,3 +174,12 @@ def test_an_image_without_a_header_is_refused() -> None:
 def test_sides_must_be_three_and_positive(roi: tuple[int, ...], fov: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="expected three positive sides each"):
         FieldOfView(roi, fov)
+
+
+@pytest.mark.parametrize("axis", [1, 2, 3])
+@pytest.mark.parametrize(("size_out", "spacing_out"), [(9, 4.7), (40, 0.7), (5, 30.0)])
+def test_bands_give_what_the_whole_matrix_gives(axis: int, size_out: int, spacing_out: float) -> None:
+    volume = torch.randn(2, 11, 12, 13, generator=torch.Generator().manual_seed(0))
+    matrix = resampling_matrix(volume.shape[axis], 1.5, size_out, spacing_out)
+    expected = torch.tensordot(volume, torch.from_numpy(matrix), dims=([axis], [1])).movedim(-1, axis)
+    torch.testing.assert_close(apply_banded(matrix, volume, axis), expected)
