@@ -52,7 +52,10 @@ def check_labels(
     labels = {int(value) for value in np.rint(values[whole])}
     both = labels >= {3, 4} and label_map is LABELS_UP_TO_2021
     if both:
-        remedy = "enhancing tumour has one label: rewrite 4 as 3, or find out what 3 means here"
+        remedy = (
+            "one of them is enhancing tumour: where 4 is (up to 2021), find out what 3 means; where 3 is, 4 may be a "
+            "resection cavity (post-treatment cohorts since 2024): set it to 0"
+        )
         problems.append(problem(ProblemCode.LABELS_3_AND_4, "3 and 4 in one mask", remedy))
     if unknown := sorted(label for label in labels - set(label_map) if label >= 0 and not (both and label == 3)):
         remedy = "map them to 1 (necrotic core), 2 (oedema) and 3 (enhancing tumour)"

@@ -53,7 +53,7 @@ def split_patients(
     if len(by_patient) < min(2, len(wanted)):
         raise CohortError(
             f"splits: expected at least 2 patients for the fractions {fractions}, found {len(by_patient)} "
-            f"({sorted(by_patient)}); add patients, or use fractions={{'train': 1.0}} to train without validation"
+            f"({sorted(by_patient)}); add patients, or use split_fractions={{'train': 1.0}} to train without validation"
         )
     assigned = _kept(by_patient, previous or {})
     labelled = {patient for patient, visits in by_patient.items() if any(visit.seg is not None for visit in visits)}

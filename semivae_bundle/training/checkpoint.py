@@ -23,18 +23,26 @@ class Checkpoints:
 
     `model.pt` is the bare state_dict of `best_network`, as the Model Zoo wants it. `objects`: name -> anything with
     state_dict, such as network, optimiser, learning-rate schedule and early stop. With `resume`, a run whose folder
-    holds a `last.pt` goes on from there. Weights-only files: nothing in them is executed on loading. Of several
+    holds a `last.pt` goes on from there, unless `made_for` differs: a text that names the cohort, so that one cohort's
+    training never goes on with another's. Weights-only files: nothing in them is executed on loading. Of several
     processes all load and the first one writes. Put it after the validation handler and before any handler that logs.
     """
 
     def __init__(
-        self, folder: str | Path, objects: Mapping[str, Any], best_network: nn.Module, key: str, resume: bool
+        self,
+        folder: str | Path,
+        objects: Mapping[str, Any],
+        best_network: nn.Module,
+        key: str,
+        resume: bool,
+        made_for: str,
     ) -> None:
         self.folder = Path(folder)
         self.objects = dict(objects)
         self.best_network = best_network
         self.key = key
         self.resume = resume
+        self.made_for = made_for
         self.best = float("-inf")
 
     def attach(self, engine: Engine) -> None:
@@ -49,6 +57,11 @@ class Checkpoints:
             return
         state = torch.load(file, map_location="cpu", weights_only=True)
         other = "it was written by another configuration: set resume to false, or give another output_dir"
+        if state.get("made_for", self.made_for) != self.made_for:
+            raise ValueError(
+                f"{file}: was trained on another cohort, split or measurement than this run's normalizer was fitted "
+                "on; give each cohort its own output_dir, or set resume to false to start anew"
+            )
         # What holds nothing, such as an objective without a memory, need not be there.
         missing = [name for name, thing in self.objects.items() if name not in state and thing.state_dict()]
         if missing:
@@ -79,5 +92,6 @@ class Checkpoints:
                 torch.save(weights, part)
         state = {name: thing.state_dict() for name, thing in self.objects.items()}
         state |= {"best": self.best, "epoch": engine.state.epoch, "iteration": engine.state.iteration}
+        state["made_for"] = self.made_for
         with atomic_path(self.folder / "last.pt") as part:
             torch.save(state, part)

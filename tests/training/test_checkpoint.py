@@ -14,7 +14,9 @@ from semivae_bundle.training.progress import StopEarly
 SCORES = [0.2, 0.5, 0.4, float("nan"), 0.6]
 
 
-def train(make_engine, folder: Path, epochs: int, scores: list[float], resume: bool = True, **more: Any) -> nn.Linear:
+def train(
+    make_engine, folder: Path, epochs: int, scores: list[float], resume: bool = True, cohort: str = "a", **more: Any
+) -> nn.Linear:
     """A run that sets the weight to the epoch and scores as told; returns the network."""
     network = nn.Linear(1, 1)
     nn.init.zeros_(network.weight)
@@ -28,7 +30,7 @@ def train(make_engine, folder: Path, epochs: int, scores: list[float], resume: b
         Events.EPOCH_COMPLETED, lambda: engine.state.metrics.update(r2=scores[engine.state.epoch - 1])
     )
     objects = {"network": network, "optimizer": optimizer, **more}
-    Checkpoints(folder, objects, network, "r2", resume).attach(engine)
+    Checkpoints(folder, objects, network, "r2", resume, cohort).attach(engine)
     engine.run([0], max_epochs=epochs)
     return network
 
@@ -68,6 +70,13 @@ def test_a_checkpoint_of_another_configuration_is_refused(make_engine, tmp_path:
     train(make_engine, tmp_path, 1, SCORES)
     with pytest.raises(ValueError, match=r"last.pt: lacks \['queue'\].*set resume to false"):
         train(make_engine, tmp_path, 2, SCORES, queue=nn.Linear(1, 1))
+
+
+def test_another_cohort_s_training_is_not_gone_on_with(make_engine, tmp_path: Path) -> None:
+    train(make_engine, tmp_path, 1, SCORES)
+    with pytest.raises(ValueError, match=r"last.pt: was trained on another cohort.*its own output_dir"):
+        train(make_engine, tmp_path, 2, SCORES, cohort="b")
+    assert train(make_engine, tmp_path, 1, SCORES, resume=False, cohort="b").weight.item() == 1
 
 
 def test_what_holds_nothing_need_not_be_in_the_checkpoint(make_engine, tmp_path: Path) -> None:
