@@ -28,14 +28,27 @@ def fit_normalizer(
     """Fit on the labelled subjects of `splits["train"]`, i.e. those with a row in `features`.
 
     `targets`: partition -> columns. `residualise`: regressor -> columns whose regression on it, of `degree` 1 or 2, is
-    taken away, e.g. {"vol_total": ["surface_total"]}. Raises a ValueError that names the column when one has fewer than
+    taken away, e.g. {"vol_total": ["surface_total"]}. Raises a ValueError that names every column that has fewer than
     three present subjects or does not vary, or when the choice of columns makes no sense.
     """
     pairs, regressors = _pairs(targets), _regressors(residualise)
     _check_choice([column for _, column in pairs], regressors, degree)
     training = _training_rows(features, splits)
+    scales, problems = [], []
+    for partition, column in pairs:
+        try:
+            scales.append(_fit_column(training, partition, column, regressors.get(column), degree))
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        lines = "\n  ".join(problems)
+        raise ValueError(
+            f"normalizer: {len(problems)} of {len(pairs)} targets cannot be fitted:\n  {lines}\n"
+            "Add labelled subjects, or take these columns out of `targets` (or of `residualise`); the size of a "
+            "partition has to stay a multiple of its number of features."
+        )
     return Normalizer(
-        scales=tuple(_fit_column(training, part, column, regressors.get(column), degree) for part, column in pairs),
+        scales=tuple(scales),
         degree=degree,
         fov_mm=_field_of_view(training),
         split_sha256=split_hash(splits),
@@ -112,7 +125,7 @@ def _fit_column(training: pd.DataFrame, partition: str, column: str, regressor: 
     if present.sum() < FEWEST_SUBJECTS:
         raise ValueError(
             f"{column}: expected at least {FEWEST_SUBJECTS} labelled training subjects in whom the region is present, "
-            f"found {present.sum()} of {len(training)}; add labelled subjects or take the column out of the targets"
+            f"found {present.sum()} of {len(training)}"
         )
     coefficients: tuple[float, ...] = ()
     magnitude = np.abs(values[present]).max()
@@ -124,8 +137,7 @@ def _fit_column(training: pd.DataFrame, partition: str, column: str, regressor: 
     mean, std = float(values[present].mean()), float(values[present].std())
     if std <= CONSTANT * magnitude:
         raise ValueError(
-            f"{column}: the same value in all {present.sum()} training subjects, so it cannot be standardised; "
-            "take the column out of the targets (or out of `residualise`)"
+            f"{column}: the same value in all {present.sum()} training subjects, so it cannot be standardised"
         )
     return ColumnScale(column, partition, mean, std, int(present.sum()), regressor, coefficients)
 

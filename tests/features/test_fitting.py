@@ -105,6 +105,15 @@ def test_too_few_present_subjects_are_named(features):
         fit_normalizer(features, SPLITS, TARGETS)
 
 
+def test_all_columns_that_cannot_be_fitted_are_named_at_once(features):
+    features.loc[TRAIN[2:], ["vol_et", "has_et"]] = SENTINEL, 0.0
+    features["sphericity_total"] = 0.7
+    with pytest.raises(ValueError, match=rf"2 of {sum(map(len, TARGETS.values()))} targets") as caught:
+        fit_normalizer(features, SPLITS, TARGETS)
+    assert "vol_et: expected at least 3" in str(caught.value)
+    assert "sphericity_total: the same value" in str(caught.value)
+
+
 def test_regressor_with_one_value_is_named(features):
     features.loc[TRAIN, "vol_total"] = 11.0
     with pytest.raises(ValueError, match="surface_total: vol_total has too few different values"):
