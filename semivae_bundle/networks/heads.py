@@ -52,6 +52,15 @@ class StructuredHeads(nn.Module):
         """(B, L) -> (B, F)."""
         return float32_product(latent, self.weight * self.mask) + self.bias  # type: ignore[operator]
 
+    @torch.jit.export
+    def inverse(self, features: Tensor) -> Tensor:
+        """The code nearest to 0 that gives these features, 0 in partitions without any: (B, F) -> (B, L).
+
+        Each row of weights has its own dimensions, so the pseudo-inverse is each row over its squared length.
+        """
+        weight = self.weight * self.mask  # type: ignore[operator]
+        return float32_product(features - self.bias, (weight / weight.square().sum(dim=1, keepdim=True)).t())
+
 
 class MLPHeads(nn.Module):
     """One hidden layer per partition, shared by its features: (B, L) -> (B, F). More flexible, less readable."""

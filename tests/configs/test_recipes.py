@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 from monai.bundle import ConfigParser
+from monai.networks.nets.resnet import ResNetFeatures
 from torch import Tensor
 
 from semivae_bundle.networks.heads import MLPHeads
@@ -32,9 +33,13 @@ EXTRA_TERMS = {
     "aggregate_density": "density",
     "aggregate_discrepancy": "discrepancy",
 }
+# Of the images, or of the heads: tested by themselves below.
+OTHER_TERMS = {"similarity": "similarity", "feature_distance": "perception", "consistency": "consistency"}
 NEW |= {
-    recipe: {f"loss#extra#{term}", f"loss#weights#{term}", f"schedules#{term}"} for recipe, term in EXTRA_TERMS.items()
+    recipe: {f"loss#extra#{term}", f"loss#weights#{term}", f"schedules#{term}"}
+    for recipe, term in (EXTRA_TERMS | OTHER_TERMS).items()
 }
+NEW["feature_distance"] |= {"feature_weights", "feature_sha256", "feature_network"}
 # Recipes that change the network have to fit inference.json as well.
 OF_THE_NETWORK = ("demo", "mlp_heads", "roi_128")
 SMALL = {
@@ -114,11 +119,43 @@ def test_an_extra_term_joins_the_objective_with_its_weight_and_schedule(recipe: 
     assert parser.get_parsed_content("checks") is None
 
 
-def test_extra_terms_are_laid_over_each_other() -> None:
-    files = [TRAIN, *(CONFIGS / "recipes" / f"{recipe}.yaml" for recipe in ("ema", *EXTRA_TERMS))]
+def test_extra_terms_are_laid_over_each_other(tmp_path: Path) -> None:
+    terms = EXTRA_TERMS | OTHER_TERMS
+    files = [TRAIN, *(CONFIGS / "recipes" / f"{recipe}.yaml" for recipe in ("ema", *terms))]
     parser = ConfigParser(ConfigParser.load_config_files([str(file) for file in files]))
-    assert set(parser.get_parsed_content("loss").extra) == set(EXTRA_TERMS.values())
+    parser["feature_network"] = {"_target_": "torch.nn.Conv3d", "in_channels": 1, "out_channels": 2, "kernel_size": 3}
+    torch.save(torch.nn.Conv3d(1, 2, 3).state_dict(), tmp_path / "features.pt")
+    parser["feature_weights"] = str(tmp_path / "features.pt")
+    assert set(parser.get_parsed_content("loss").extra) == set(terms.values())
     assert parser.get_parsed_content("checks") is None
+
+
+@pytest.mark.parametrize("recipe", ["similarity", "feature_distance"])
+def test_a_term_of_the_image_costs_a_wrong_one_and_nothing_for_the_right_one(recipe: str, tmp_path: Path) -> None:
+    parser = overlaid(TRAIN, CONFIGS / "recipes" / f"{recipe}.yaml")
+    if recipe == "feature_distance":
+        network = ResNetFeatures("resnet10", pretrained=False, in_channels=1)
+        torch.save({f"module.{name}": value for name, value in network.state_dict().items()}, tmp_path / "features.pt")
+        parser["feature_weights"] = str(tmp_path / "features.pt")
+    (term,) = parser.get_parsed_content("loss").extra.values()
+    image = torch.randn(1, 4, 64, 64, 64, generator=torch.Generator().manual_seed(0))
+    target = {"image": image, "brain": torch.ones(1, 1, 64, 64, 64)}
+    right, wrong = (float(term({"reconstruction": drawn}, target)) for drawn in (image, -image))
+    assert right == pytest.approx(0, abs=1e-2)
+    assert wrong > 10
+
+
+def test_feature_distance_asks_for_its_weights() -> None:
+    parser = overlaid(TRAIN, CONFIGS / "recipes" / "feature_distance.yaml")
+    with pytest.raises(RuntimeError) as caught:
+        parser.get_parsed_content("loss")
+    assert "nothing is downloaded" in str(caught.value.__cause__)
+
+
+def test_consistency_looks_at_the_heads_that_are_trained() -> None:
+    parser = overlaid(TRAIN, CONFIGS / "recipes" / "consistency.yaml")
+    network, term = parser.get_parsed_content("network"), parser.get_parsed_content("loss").extra["consistency"]
+    assert term._heads[0] is network.heads
 
 
 def test_mlp_heads_replace_the_structured_ones() -> None:
