@@ -97,10 +97,9 @@ def check_fractions(fractions: Mapping[str, float]) -> dict[str, float]:
     problems += [f"{name} is {value}" for name, value in fractions.items() if not 0 <= float(value) <= 1]
     total = sum(map(float, fractions.values()))
     problems += [] if abs(total - 1) < 1e-6 else [f"they sum to {total:g}"]
-    problems += [] if float(fractions.get("train", 0)) > 0 else ["train has none"]
     if problems:
         raise CohortError(
-            f"fractions: expected shares of {', '.join(SPLITS)} in [0, 1] that sum to 1, with train above 0, found "
+            f"fractions: expected shares of {', '.join(SPLITS)} in [0, 1] that sum to 1, found "
             f"{dict(fractions)} ({'; '.join(problems)}); for example {{'train': 0.7, 'validation': 0.15, 'test': 0.15}}"
         )
     return {name: float(fractions.get(name, 0.0)) for name in SPLITS}

@@ -158,6 +158,25 @@ def test_consistency_looks_at_the_heads_that_are_trained() -> None:
     assert term._heads[0] is network.heads
 
 
+def test_shipped_weights_are_evaluated_on_every_scan_by_the_normalizer_that_came_with_them(
+    phantom_dir: Path, tmp_path: Path
+) -> None:
+    small = {**copy.deepcopy(SMALL), "dataset_dir": str(phantom_dir), "device": "$torch.device('cpu')"}
+    trained = ConfigParser(ConfigParser.load_config_file(str(TRAIN)))
+    trained.update({**small, "output_dir": str(tmp_path / "a")})
+    normalizer = trained.get_parsed_content("normalizer")
+    torch.save(trained.get_parsed_content("network_def").state_dict(), tmp_path / "a" / "model.pt")
+    files = [TRAIN, CONFIGS / "recipes" / "shipped.yaml", CONFIGS / "evaluate.json"]
+    parser = ConfigParser(ConfigParser.load_config_files([str(file) for file in files]))
+    parser.update({name: value for name, value in small.items() if name != "split_fractions"})
+    parser.update({"output_dir": str(tmp_path / "b"), "checkpoint_dir": str(tmp_path / "a")})
+    parser["normalizer_file"] = str(tmp_path / "a" / "normalizer.json")
+    for step in ("evaluating#0", "evaluating#1"):
+        parser.get_parsed_content(step)
+    assert parser.get_parsed_content("normalizer").features_sha256 == normalizer.features_sha256
+    assert len(parser.get_parsed_content("validate#dataset")) == len(parser.get_parsed_content("cohort").subjects)
+
+
 def test_mlp_heads_replace_the_structured_ones() -> None:
     heads = overlaid(TRAIN, CONFIGS / "recipes" / "mlp_heads.yaml").get_parsed_content("network_def").heads
     assert isinstance(heads, MLPHeads)

@@ -110,12 +110,16 @@ def test_a_patient_torn_apart_by_hand_is_refused() -> None:
         ({"train": 0.5, "test": 0.2}, "sum to 0.7"),
         ({"train": 1.5, "test": -0.5}, "train is 1.5; test is -0.5"),
         ({"train": 0.5, "val": 0.5}, "unknown split 'val'"),
-        ({"test": 1.0}, "train has none"),
     ],
 )
 def test_fractions_that_make_no_sense_are_refused(fractions: dict[str, float], words: str) -> None:
     with pytest.raises(CohortError, match=words):
         split(cohort(10), fractions=fractions)
+
+
+def test_a_cohort_may_be_there_for_testing_alone() -> None:
+    splits = split(cohort(10), fractions={"test": 1.0})
+    assert (len(splits["train"]), len(splits["validation"]), len(splits["test"])) == (0, 0, 10)
 
 
 def test_the_hash_names_the_division_not_its_order() -> None:
