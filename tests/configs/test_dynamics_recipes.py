@@ -82,6 +82,18 @@ def test_uncertainty_weights_start_as_the_stated_noise_and_take_the_place_of_the
     assert parser.get_parsed_content("checks") is None
 
 
+def test_the_lagging_encoder_is_all_that_the_posterior_comes_from_and_nothing_of_the_decoder() -> None:
+    parser = overlaid(TRAIN, RECIPES / "lagging_inference.yaml")
+    parser.update({"roi_size": [32, 32, 32], "device": "$torch.device('cpu')"})
+    network, encoder = parser.get_parsed_content("network"), parser.get_parsed_content("lagging#encoder")
+    mean, log_var, seen_logits, _ = network.encode(torch.randn(1, 4, 32, 32, 32))
+    (mean.sum() + log_var.sum() + seen_logits.sum()).backward()
+    ours = {id(parameter) for parameter in encoder}
+    others = {name.split(".")[0] for name, p in network.named_parameters() if id(p) not in ours}
+    assert {name for name, p in network.named_parameters() if p.grad is not None and id(p) not in ours} == set()
+    assert others == {"heads", "decoder"}
+
+
 def test_the_curriculum_is_in_order_and_one_that_is_not_is_told_before_any_scan_is_read(tmp_path: Path) -> None:
     assert overlaid(TRAIN, RECIPES / "curriculum.yaml").get_parsed_content("checks") is None
     parser = overlaid(TRAIN, RECIPES / "curriculum.yaml")
@@ -123,7 +135,7 @@ def test_recipes_of_the_steps_lie_over_each_other_and_log_their_figures(together
     assert metrics["grad/capacity"] > 0
     assert metrics["grad/coarse"] > 0
     assert metrics["grad/kl_vol"] == 0
-    names = {"noise/vol", "capacity/residual", "train/coarse", "train/noise", "info/code", "lagging/active"}
+    names = {"noise/vol", "capacity/residual", "train/coarse", "train/noise", "info/residual", "lagging/active"}
     assert names <= set(metrics)
     rows = (together[2] / "metrics.csv").read_text()
     assert all(f"\n2,{name}," in rows for name in {"grad/reconstruction", *names})
