@@ -15,8 +15,17 @@ from semivae_bundle.losses.tumour import tumour_map_loss
 from semivae_bundle.networks.partition import partition_slices
 
 
+class WeightedSum(nn.Module):
+    """Adds the weighted terms: name -> () each -> (). A module, so that a forward hook sees them with their graph."""
+
+    def forward(self, weighted: Mapping[str, Tensor]) -> Tensor:
+        """() nats per subject."""
+        return torch.stack(list(weighted.values())).sum()
+
+
 class SemiVAELoss(nn.Module):
-    """Weighted sum of the terms below; `terms` holds the last value of each, unweighted and detached.
+    """Weighted sum of the terms below; `terms` holds the last value of each, unweighted and detached. A forward hook on
+    `total` sees them weighted and with their graph.
 
     reconstruction   Gaussian NLL of the image at the optimal noise scale, `observations` per scan
     kl_<partition>   KL with the partition's free bits (`free_bits`, nats per dimension)
@@ -61,6 +70,7 @@ class SemiVAELoss(nn.Module):
         self.tumour_weight = tumour_weight
         self.outside_weight = outside_weight
         self.terms: dict[str, Tensor] = {}
+        self.total = WeightedSum()
 
     def forward(self, output: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
         """`output` of SemiVAE, `target` of PrepareSemiVAEBatch -> () nats per subject."""
@@ -72,7 +82,8 @@ class SemiVAELoss(nn.Module):
         if self.training:
             terms |= {name: term(output, target) for name, term in self.extra.items()}
         self.terms = {name: value.detach() for name, value in terms.items()}
-        return torch.stack([self.weight_of(name) * value for name, value in terms.items()]).sum()
+        total: Tensor = self.total({name: self.weight_of(name) * value for name, value in terms.items()})
+        return total
 
     def weight_of(self, term: str) -> float:
         """The weight of a term now: the configured weight of its family times the schedule's scale."""

@@ -32,3 +32,12 @@ def optimal_sigma_nll(mse: Tensor, *, observations: float) -> Tensor:
     the grid. `mse` () -> (). Not bounded below: the floor of 1e-6 is far under the noise of any scan.
     """
     return 0.5 * observations * (torch.log(2 * math.pi * mse.clamp(min=1e-6)) + 1)
+
+
+def fixed_sigma_nll(mse: Tensor, *, observations: float, sigma: float) -> Tensor:
+    r"""Negative Gaussian log-likelihood per subject in nats at a stated noise scale.
+
+    $\frac n2 (\mathrm{mse} / \sigma^2 + \ln(2 \pi \sigma^2))$ with `mse` () -> (). A squared error averaged over
+    voxels is, up to $\ln 2\pi$, the case of unit noise and n = 2: a whole scan counted as two observations.
+    """
+    return 0.5 * observations * (mse / sigma**2 + math.log(2 * math.pi * sigma**2))

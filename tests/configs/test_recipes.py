@@ -40,6 +40,17 @@ NEW |= {
     for recipe, term in (EXTRA_TERMS | OTHER_TERMS).items()
 }
 NEW["feature_distance"] |= {"feature_weights", "feature_sha256", "feature_network"}
+MORE_HANDLERS = {"+train#handlers"}
+NEW |= {
+    "auxiliary_decoder": {"loss#extra#coarse", "loss#weights#coarse"} | MORE_HANDLERS,
+    "capacity": {"loss#extra#capacity", "loss#weights#capacity"} | MORE_HANDLERS,
+    "collapse": {"loss#extra#squared", "loss#weights#squared", "schedules#tumour_ce", "schedules#tumour_dice"},
+    "curriculum": {"schedules#semantic_loc", "schedules#semantic_shape", "checks#_requires_"},
+    "gradient_norms": MORE_HANDLERS,
+    "lagging_inference": {"lagging", "checkpointed#lagging", "validate#additional_metrics#info/residual"}
+    | MORE_HANDLERS,
+    "uncertainty_weights": {"loss#extra#noise", "loss#weights#noise", "schedules#noise"} | MORE_HANDLERS,
+}
 # Recipes that change the network have to fit inference.json as well.
 OF_THE_NETWORK = ("demo", "mlp_heads", "roi_128")
 SMALL = {

@@ -95,6 +95,16 @@ def test_the_total_is_the_weighted_sum_of_the_terms_shown() -> None:
     assert not any(value.requires_grad for value in objective.terms.values())
 
 
+def test_a_hook_on_the_sum_sees_the_weighted_terms_with_their_graph() -> None:
+    objective, seen = an_objective(), {}
+    objective.total.register_forward_pre_hook(lambda module, arguments: seen.update(arguments[0]))
+    output, target = a_batch()
+    total = objective(output, target)
+    torch.testing.assert_close(sum(seen.values()), total)
+    (gradient,) = torch.autograd.grad(seen["kl_vol"], output["mean"])
+    assert gradient.any(dim=0).tolist() == [True] * 2 + [False] * 6
+
+
 @pytest.mark.parametrize("name", list(WEIGHTS))
 def test_every_weight_and_every_schedule_has_its_proportional_effect(name: str) -> None:
     plain, doubled, halved = an_objective(), an_objective(weights={**WEIGHTS, name: 2 * WEIGHTS[name]}), an_objective()

@@ -7,7 +7,7 @@ import torch
 from torch.distributions import Normal
 from torch.nn.functional import interpolate
 
-from semivae_bundle.losses.reconstruction import optimal_sigma_nll, voxel_weights, weighted_mse
+from semivae_bundle.losses.reconstruction import fixed_sigma_nll, optimal_sigma_nll, voxel_weights, weighted_mse
 
 
 def test_it_is_the_gaussian_likelihood_at_the_mean_squared_error() -> None:
@@ -32,6 +32,16 @@ def test_its_gradient_is_half_the_observations_over_the_error() -> None:
     optimal_sigma_nll(mse, observations=500.0).backward()
     assert mse.grad is not None
     assert float(mse.grad) == pytest.approx(500 / (2 * 0.3))
+
+
+def test_at_a_stated_noise_scale_it_is_the_gaussian_likelihood_and_at_the_best_one_the_optimal_one() -> None:
+    torch.manual_seed(0)
+    error = torch.randn(100)
+    mse = error.square().mean()
+    exact = -Normal(0.0, 0.7).log_prob(error).sum()
+    torch.testing.assert_close(fixed_sigma_nll(mse, observations=100, sigma=0.7), exact)
+    best = fixed_sigma_nll(mse, observations=100, sigma=float(mse.sqrt()))
+    torch.testing.assert_close(best, optimal_sigma_nll(mse, observations=100))
 
 
 def test_a_perfect_image_has_a_finite_likelihood() -> None:
