@@ -26,11 +26,13 @@ class ScoreScale:
 @dataclass(frozen=True)
 class Verdict:
     """`in_distribution` is False where `p_value` is at most the gate's rate; `reason` then names the scores beyond
-    their limits. `scores` are all of them, in their own units.
+    their limits. `strangeness` is the farthest score's distance from its centre, in its spreads. `scores` are all of
+    them, in their own units.
     """
 
     in_distribution: bool
     p_value: float
+    strangeness: float
     reason: str
     scores: Mapping[str, float]
 
@@ -61,6 +63,7 @@ class NoveltyGate:
         return Verdict(
             in_distribution=fits,
             p_value=p_value(strangeness, np.array(self.calibration)),
+            strangeness=strangeness,
             reason="" if fits else "; ".join(self._beyond(everything)),
             scores={scale.name: float(everything[scale.name]) for scale in self.scales},
         )

@@ -19,7 +19,8 @@ from semivae_bundle.evaluation.conformal import (
 from semivae_bundle.evaluation.novelty import DISTANCE, SMALLEST, NoveltyGate, ScoreScale, mahalanobis, standardised
 
 FOLDS = 5
-NARROWEST = 1e-6
+# A score that differs from the usual by less than a hundredth is not strange.
+NARROWEST = 0.01
 
 
 def fewest_for_gate(false_alarm_rate: float) -> int:
@@ -76,6 +77,8 @@ def held_out_distances(means: FloatArray) -> FloatArray:
 
 def _scale(name: str, values: FloatArray) -> ScoreScale:
     logs = np.log(np.maximum(values, SMALLEST))
-    # A score that never varies would else turn rounding into an alarm.
-    spread = max(float(median_abs_deviation(logs, scale="normal")), NARROWEST)
+    spread = float(median_abs_deviation(logs, scale="normal"))
+    if spread < NARROWEST:
+        # Most values agree, and the few that do not would be infinitely strange: all other scores would drown.
+        spread = max(float(logs.std()), NARROWEST)
     return ScoreScale(name, float(np.median(logs)), spread)
