@@ -23,9 +23,9 @@ from semivae_bundle.features.normalizer import Normalizer
 class CalibrationReport:
     """Writes `calibration_file` and prints a table. Attach it after the handler that loads the weights.
 
-    `patients`: subject -> patient. `level`: of the intervals. `difficulty`: partition -> exponent of the predicted
-    volume that widths go with. `false_alarm_rate`: of the novelty gate. `provenance`: from `provenance_record`. Runs in
-    one process.
+    `patients`: subject -> patient. `level`: of the intervals. `difficulty`: partition or column -> exponent of the
+    predicted volume that widths go with. `false_alarm_rate`: of the novelty gate. `provenance`: from
+    `provenance_record`. Runs in one process.
     """
 
     def __init__(

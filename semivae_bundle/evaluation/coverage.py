@@ -10,6 +10,7 @@ from scipy.stats import betabinom, binomtest
 
 from semivae_bundle.evaluation.calibration import Calibration
 from semivae_bundle.evaluation.conformal import FloatArray, conformal_rank, drawn_scans
+from semivae_bundle.evaluation.intervals import interval_table
 from semivae_bundle.evaluation.plain_json import plain
 from semivae_bundle.evaluation.results import Results
 from semivae_bundle.features.normalizer import Normalizer
@@ -29,16 +30,19 @@ def coverage_section(
     predicted, measured = normalizer.inverse(results.predicted), normalizer.inverse(results.target)
     half = calibration.half_widths(predicted)
     volume = results.scores["mask_vol_total_mm3"].to_numpy(dtype=np.float64)
+    bounds = interval_table(results.predicted, normalizer, calibration)
     features = {}
     for f, record in enumerate(calibration.features):
         rows = drawn_scans(results.patients, results.present[:, f] & np.isfinite(half[:, f]), seed)
         inside = np.abs(measured[rows, f] - predicted[rows, f]) <= half[rows, f]
+        feature = feature_of(record.column)
+        width = bounds[f"{feature.physical_column}_upper"] - bounds[f"{feature.physical_column}_lower"]
         thirds = volume_tertiles(volume[rows])
         features[record.column] = {
             **share(inside, level),
             "expected": expected_coverage(record.scans, len(rows), calibration.level, level),
-            "mean_width_table": float(2 * half[rows, f].mean()) if len(rows) else None,
-            "unit": feature_of(record.column).unit,
+            "mean_width": {"unit": feature.physical_unit or "1", "value": mean_of(width.to_numpy()[rows])},
+            "mean_width_table": {"unit": feature.unit, "value": mean_of(2 * half[rows, f])},
             "tertiles": {name: share(inside[thirds == third], level) for third, name in enumerate(TERTILES)},
         }
     source = calibration.provenance["split"]
@@ -64,6 +68,11 @@ def share(inside: NDArray[np.bool_], level: float) -> dict[str, Any]:
     count = int(np.count_nonzero(inside))
     interval = binomtest(count, inside.size).proportion_ci(level, method="exact")
     return {"coverage": count / inside.size, "low": interval.low, "high": interval.high, "scans": int(inside.size)}
+
+
+def mean_of(values: FloatArray) -> float | None:
+    """Mean (n,); None of no values."""
+    return float(values.mean()) if values.size else None
 
 
 def expected_coverage(calibrated: int, evaluated: int, coverage: float, level: float) -> list[float] | None:

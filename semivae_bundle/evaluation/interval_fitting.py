@@ -16,7 +16,8 @@ from semivae_bundle.features.schema import feature_of
 def fit_intervals(
     results: Results, normalizer: Normalizer, *, level: float, exponents: Mapping[str, float], seed: int
 ) -> tuple[FeatureCalibration, ...]:
-    """One record per feature, in the normalizer's order; `exponents`: partition -> exponent of `difficulty`.
+    """One record per feature, in the normalizer's order; `exponents`: partition -> exponent of
+    `difficulty`; an entry for a column goes before that of its partition.
 
     Scores are |measured - predicted| / difficulty of what is reported, in the table's units: a shape is compared after
     its regression was added back with the volume that was *predicted*, as at inference, so the volume's error is in it.
@@ -48,7 +49,7 @@ def _fit_feature(
 ) -> FeatureCalibration:
     scale = normalizer.scales[f]
     volume, reference = volume_of(scale.column, normalizer)
-    exponent = float(exponents[scale.partition])
+    exponent = float(exponents.get(scale.column, exponents[scale.partition]))
     ln_volume = None if volume is None else predicted[:, normalizer.columns.index(volume)]
     score = error / difficulty(ln_volume, reference, exponent, len(error))
     rows = drawn_scans(results.patients, results.present[:, f], seed)

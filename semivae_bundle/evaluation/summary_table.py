@@ -106,7 +106,8 @@ def _coverage(coverage: Mapping[str, Any]) -> str:
         expected = figures["expected"]
         range_of = "-" if expected is None else f"[{number(expected[0], '.2f')}, {number(expected[1], '.2f')}]"
         by_third = [number(third["coverage"], ".2f") for third in figures["tertiles"].values()]
-        width = [number(figures["mean_width_table"], ".3g"), "" if figures["unit"] == "1" else figures["unit"]]
+        wide = figures["mean_width"]
+        width = [number(wide["value"], ".3g"), "" if wide["unit"] == "1" else wide["unit"]]
         rows.append(
             [
                 column,

@@ -104,7 +104,7 @@ def test_calibrating_writes_a_quantile_per_feature_and_what_it_belongs_to(calibr
     found = Calibration.from_json(calibrated / "calibration.json")
     assert found.columns == ("vol_total", "loc_x_total", "sphericity_total")
     assert all(feature.quantile is not None and feature.quantile > 0 for feature in found.features)
-    assert [feature.exponent for feature in found.features] == [-1 / 6, 0.0, -1 / 6]
+    assert [feature.exponent for feature in found.features] == [-1 / 3, 0.0, -1 / 6]
     assert found.provenance["split"] == "validation"
     assert {len(found.provenance[name]["sha256"]) for name in ("checkpoint", "normalizer")} == {64}
     assert found.novelty is None
@@ -117,9 +117,9 @@ def test_an_evaluation_reports_the_coverage(calibrated: Path, phantom_dir: Path)
     )
     run(parser, "evaluating")
     coverage = json.loads((calibrated / "evaluation" / "metrics.json").read_text())["coverage"]
-    volume = coverage["features"]["vol_total"]
+    location = coverage["features"]["loc_x_total"]
     # On the calibration scans themselves the covered ones are the rank, ceil((n + 1) / 2).
-    assert volume["coverage"] == pytest.approx((volume["scans"] + 2) // 2 / volume["scans"])
+    assert location["coverage"] == pytest.approx((location["scans"] + 2) // 2 / location["scans"])
     assert coverage["independent"] is False
 
 

@@ -37,7 +37,8 @@ def test_the_section_counts_one_scan_per_patient(
     volume = section["features"]["vol_total"]
     assert volume["scans"] == 15  # 30 labelled scans of 15 patients
     assert sum(third["scans"] for third in volume["tertiles"].values()) == 15
-    assert volume["mean_width_table"] == pytest.approx(1.0)
+    assert volume["mean_width_table"]["value"] == pytest.approx(1.0)
+    assert volume["mean_width"]["unit"] == "mm3"
     assert section["features"]["loc_x_total"]["coverage"] is None
 
 

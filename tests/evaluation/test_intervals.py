@@ -87,6 +87,12 @@ def test_a_residualised_feature_is_calibrated_on_the_predicted_volume(
     assert fit.features[2].quantile == pytest.approx(0.7 * 0.5)
 
 
+def test_an_exponent_of_a_column_goes_before_that_of_its_partition(results: Results, normalizer: Normalizer) -> None:
+    exponents = {**EXPONENTS, "surface_total": -0.5}
+    features = fit_intervals(a_cohort(results, 50, 0), normalizer, level=0.9, exponents=exponents, seed=0)
+    assert [feature.exponent for feature in features] == [-1 / 3, 0.0, -0.5]
+
+
 def test_absent_regions_are_left_out(results: Results, normalizer: Normalizer, calibration: Calibration) -> None:
     fit = fitted(a_cohort(results, 50, 0), normalizer, calibration)
     assert [feature.scans for feature in fit.features] == [50, 50, 45]
