@@ -139,13 +139,9 @@ def read_calibration(
 
 
 def calibration_or_exit(
-    calibration_file: str | Path, checkpoint: str | Path, normalizer_file: str | Path
+    calibration_file: str | Path | None, checkpoint: str | Path, normalizer_file: str | Path
 ) -> Calibration | None:
-    """`read_calibration` of a file that may be missing, ending the command with its message as `checkpoint_or_exit`
-    does.
-    """
-    if not Path(calibration_file).is_file():
-        return None
+    """`read_calibration`, ending the command with its message as `checkpoint_or_exit` does."""
     try:
         return read_calibration(calibration_file, checkpoint, normalizer_file)
     except (FileNotFoundError, ValueError) as error:

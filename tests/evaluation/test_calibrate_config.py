@@ -60,13 +60,16 @@ def calibrated(phantom_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     torch.manual_seed(0)
     torch.save(parser.get_parsed_content("network_def").state_dict(), out / "checkpoints" / "model.pt")
     run(parser, "calibrating")
+    rows = parser.get_parsed_content("validate#handlers#2").rows
+    (out / "scores.json").write_text(json.dumps({row.subject: dict(row.scores) for row in rows}))
     return out
 
 
 def infer(calibrated: Path, phantom_dir: Path, out: Path) -> list[dict[str, str]]:
-    """Rows of features.csv of two scans."""
+    """Rows of features.csv of two scans of the validation split."""
     names = ("t1c", "t1n", "t2f", "t2w")
-    folders = sorted(path for path in phantom_dir.iterdir() if path.is_dir())[:2]
+    validation = json.loads((calibrated / "splits.json").read_text())["splits"]["validation"]
+    folders = [phantom_dir / name for name in validation[:2]]
     parser = a_parser(
         ["inference.json"],
         **NETWORK,
@@ -136,13 +139,17 @@ def test_inference_writes_the_bounds_beside_each_feature(calibrated: Path, phant
 def test_a_gate_writes_its_verdict_beside(calibrated: Path, phantom_dir: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
     (model / "checkpoints").mkdir(parents=True)
-    for name in ("normalizer.json", "checkpoints/model.pt"):
+    for name in ("normalizer.json", "splits.json", "checkpoints/model.pt"):
         (model / name).write_bytes((calibrated / name).read_bytes())
     content = json.loads((calibrated / "calibration.json").read_text())
     content["novelty"] = {
         "false_alarm_rate": 0.05,
         "limit": 3.0,
-        "scales": [{"name": "brain_fraction", "centre": -9.0, "spread": 0.1}],
+        "scales": [
+            {"name": "brain_fraction", "centre": -9.0, "spread": 0.1},
+            {"name": "reconstruction_error", "centre": 0.0, "spread": 9.0},
+            {"name": "kl", "centre": 0.0, "spread": 9.0},
+        ],
         "fitted_scans": 19,
         "calibration": [1.0] * 19,
         "mean": [0.0] * 128,
@@ -155,6 +162,11 @@ def test_a_gate_writes_its_verdict_beside(calibrated: Path, phantom_dir: Path, t
     assert rows[0]["reason"].startswith("brain_fraction 0.")
     assert "is above its upper limit" in rows[0]["reason"]
     assert float(rows[0]["p_value"]) == 0.05
+    # A scan is judged by the very figures that it was calibrated by.
+    expected = json.loads((calibrated / "scores.json").read_text())
+    for row in rows:
+        for name, value in expected[row["subject"]].items():
+            assert float(row[name]) == pytest.approx(value, rel=1e-3), name
 
 
 def test_inference_goes_as_before_without_a_calibration_and_starts_anew_with_one(
@@ -162,7 +174,7 @@ def test_inference_goes_as_before_without_a_calibration_and_starts_anew_with_one
 ) -> None:
     model = tmp_path / "model"
     (model / "checkpoints").mkdir(parents=True)
-    for name in ("normalizer.json", "checkpoints/model.pt"):
+    for name in ("normalizer.json", "splits.json", "checkpoints/model.pt"):
         (model / name).write_bytes((calibrated / name).read_bytes())
     assert not [name for name in infer(model, phantom_dir, tmp_path / "out")[0] if name.endswith("_lower")]
     (model / "calibration.json").write_bytes((calibrated / "calibration.json").read_bytes())
@@ -175,7 +187,7 @@ def test_inference_refuses_the_calibration_of_other_weights(
     content = json.loads((calibrated / "calibration.json").read_text())
     content["provenance"]["checkpoint"]["sha256"] = "0" * 64
     (tmp_path / "checkpoints").mkdir()
-    for name in ("normalizer.json", "checkpoints/model.pt"):
+    for name in ("normalizer.json", "splits.json", "checkpoints/model.pt"):
         (tmp_path / name).write_bytes((calibrated / name).read_bytes())
     (tmp_path / "calibration.json").write_text(json.dumps(content))
     with pytest.raises(RuntimeError) as caught:

@@ -47,7 +47,7 @@ def test_it_is_found_beside_the_normalizer(shipped: Path) -> None:
 
 def test_without_a_file_there_is_none_unless_it_was_named(tmp_path: Path) -> None:
     assert read_calibration(None, tmp_path / "model.pt", tmp_path / "normalizer.json") is None
-    assert calibration_or_exit(tmp_path / "none.json", tmp_path / "model.pt", tmp_path / "normalizer.json") is None
+    assert calibration_or_exit(None, tmp_path / "model.pt", tmp_path / "normalizer.json") is None
     with pytest.raises(FileNotFoundError, match="no calibration; make it with"):
         read_calibration(tmp_path / "none.json", tmp_path / "model.pt", tmp_path / "normalizer.json")
 
@@ -58,7 +58,7 @@ def test_one_of_other_weights_or_of_another_normalizer_is_refused(shipped: Path,
     with pytest.raises(ValueError, match=f"made for another {what} .*; make it with"):
         read_calibration(None, shipped / "model.pt", shipped / "normalizer.json")
     with pytest.raises(SystemExit, match=f"evaluating: .* made for another {what}"):
-        calibration_or_exit(shipped / "calibration.json", shipped / "model.pt", shipped / "normalizer.json")
+        calibration_or_exit(None, shipped / "model.pt", shipped / "normalizer.json")
 
 
 def test_it_holds_no_path_of_the_machine(shipped: Path) -> None:
