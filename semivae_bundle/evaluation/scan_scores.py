@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -22,7 +24,12 @@ def scan_scores(image: Tensor, reconstruction: Tensor, mean: Tensor, log_var: Te
         raise ValueError("image: expected voxels that are not 0, found none; expected a skull-stripped brain")
     error = (image - reconstruction)[:, brain].square().mean().sqrt()
     kl = gaussian_kl(mean.detach().double()[None], log_var.detach().double()[None]).sum()
-    return {"reconstruction_error": float(error), "kl": float(kl), "brain_fraction": float(brain.double().mean())}
+    scores = {"reconstruction_error": float(error), "kl": float(kl), "brain_fraction": float(brain.double().mean())}
+    if bad := [name for name, value in scores.items() if not math.isfinite(value)]:
+        raise ValueError(
+            f"scores of a scan: expected finite numbers, found NaN or infinity for {bad}; check the weights"
+        )
+    return scores
 
 
 def scores_of_batch(image: Tensor, output: dict[str, Tensor]) -> list[dict[str, float]]:

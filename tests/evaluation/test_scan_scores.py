@@ -32,3 +32,9 @@ def test_a_batch_has_the_scores_of_each_scan() -> None:
 def test_an_empty_image_is_refused() -> None:
     with pytest.raises(ValueError, match="expected voxels that are not 0"):
         scan_scores(torch.zeros(4, 2, 2, 2), torch.zeros(4, 2, 2, 2), torch.zeros(3), torch.zeros(3))
+
+
+def test_a_reconstruction_that_is_no_number_is_refused_rather_than_judged() -> None:
+    image = an_image()
+    with pytest.raises(ValueError, match=r"found NaN or infinity for \['reconstruction_error'\]; check the weights"):
+        scan_scores(image, image * float("nan"), torch.zeros(3), torch.zeros(3))
