@@ -1,5 +1,5 @@
 """The steps of the work as commands: `python -m semivae_bundle
-phantom|index|precompute|train|evaluate|infer|schedules|version`.
+phantom|index|precompute|train|calibrate|evaluate|infer|schedules|version`.
 
 Each step but `phantom` and `version` is a run id of the bundle's configs, run as `python -m monai.bundle run` runs it.
 What a command adds: it finds the configs, mixes in recipes, refuses a misspelt option, and says what is wrong in a
@@ -87,6 +87,12 @@ def train(dataset_dir: str | None = None, output_dir: str | None = None, recipe:
     run_step("training", ["train.json"], recipe, dataset_dir=dataset_dir, output_dir=output_dir, **options)
 
 
+def calibrate(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
+    """Errors on --calibration_split (validation) -> calibration.json: intervals and a gate for strange scans."""
+    configs = ["train.json", "calibrate.json"]
+    run_step("calibrating", configs, recipe, dataset_dir=dataset_dir, output_dir=output_dir, **options)
+
+
 def evaluate(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
     """Evaluate the best checkpoint on --evaluate_split (test): metrics.json, predictions.csv, figures."""
     configs = ["train.json", "evaluate.json"]
@@ -116,6 +122,7 @@ COMMANDS = {
     "index": index,
     "precompute": precompute,
     "train": train,
+    "calibrate": calibrate,
     "evaluate": evaluate,
     "infer": infer,
     "schedules": schedules,

@@ -101,7 +101,7 @@ def test_an_error_of_the_program_keeps_its_traceback() -> None:
     assert expected_error(ValueError("raised outside of the package")) is None
 
 
-def test_index_train_evaluate_and_infer_from_any_folder(
+def test_index_train_calibrate_evaluate_and_infer_from_any_folder(
     phantom_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -113,9 +113,12 @@ def test_index_train_evaluate_and_infer_from_any_folder(
     checkpoint = tmp_path / "2021" / "checkpoints" / "model.pt"
     assert checkpoint.is_file()
     evaluation = ["--evaluate_split", "validation", "--recipe", "ema", "--intervals#resamples", "20"]
+    calibration = ["--calibration_level", "0.5", "--recipe", "ema"]
+    main(["calibrate", str(phantom_dir), *outputs, *calibration, *TINY, *TRAINING])
     main(["evaluate", str(phantom_dir), *outputs, *evaluation, *TINY, *TRAINING])
     metrics = json.loads((tmp_path / "2021" / "evaluation" / "metrics.json").read_text())
     assert metrics["subjects"]["labelled"] == 3
+    assert metrics["coverage"]["independent"] is False
     weights = ["--checkpoint", str(checkpoint), "--normalizer_file", str(tmp_path / "2021" / "normalizer.json")]
     main(["infer", str(phantom_dir), "--output_dir", str(tmp_path / "inference"), *weights, *TINY])
     assert len((tmp_path / "inference" / "latents.csv").read_text().splitlines()) == 9

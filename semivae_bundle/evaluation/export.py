@@ -19,9 +19,9 @@ VOXEL_TYPES = {"pred": np.uint8, "reconstruction": np.float32}
 class InferenceExport:
     """After each scan: its volumes on its own grid, then its rows in latents.csv and features.csv.
 
-    Expects the post-processed output of a decollating evaluator: pred (1, D, H, W), mean, log_var (L,), result, and
-    reconstruction (4, D, H, W) if the run saves it. Put it after the loader of the weights: what it
-    enters in `run` counts as done.
+    Expects the post-processed output of a decollating evaluator: pred (1, D, H, W), mean, log_var (L,), result (with
+    intervals and novelty if there is a calibration), and reconstruction (4, D, H, W) if the run saves it. Put it after
+    the loader of the weights: what it enters in `run` counts as done.
     """
 
     def __init__(self, run: InferenceRun, partition: Mapping[str, int]) -> None:
@@ -50,14 +50,16 @@ class InferenceExport:
         for key, file in self.run.volume_files(subject).items():
             write_on_grid_of(source, np.asarray(output[key].cpu(), dtype=VOXEL_TYPES[key]), file)
         latents = latent_row(self.names, output["mean"].tolist(), output["log_var"].tolist())
-        self.run.complete(subject, latents, output["result"]["features"])
+        result = output["result"]
+        self.run.complete(subject, latents, feature_row(result), result.get("novelty"))
         self.count += 1
 
     def finish(self, engine: Engine) -> None:
         """One line at the end."""
         seconds = (time.perf_counter() - self.begun) / max(self.count, 1)
         volumes = ", ".join(file.name for file in self.run.volume_files("SUBJECT").values())
-        print(f"\nwritten below {self.run.output_dir}: latents.csv, features.csv, SUBJECT/{volumes}, run.json")
+        tables = ", ".join(table.file.name for table in self.run.tables())
+        print(f"\nwritten below {self.run.output_dir}: {tables}, SUBJECT/{volumes}, run.json")
         print(f"{self.count} scans, {seconds:.1f} s each", flush=True)
 
 
@@ -65,3 +67,15 @@ def latent_row(names: list[str], mean: list[float], log_var: list[float]) -> dic
     """The posterior as one row: mean_<partition>_<i>, then log_var_<partition>_<i>."""
     row = {f"mean_{name}": value for name, value in zip(names, mean, strict=True)}
     return row | {f"log_var_{name}": value for name, value in zip(names, log_var, strict=True)}
+
+
+def feature_row(result: Mapping[str, Any]) -> dict[str, str | float]:
+    """The features, each followed by its bounds where there are any; a bound that does not exist is an empty cell."""
+    row: dict[str, str | float] = {}
+    bounds = result.get("intervals", {})
+    for name, value in result["features"].items():
+        row[name] = value
+        for side in ("lower", "upper"):
+            if (column := f"{name}_{side}") in bounds:
+                row[column] = "" if bounds[column] is None else bounds[column]
+    return row

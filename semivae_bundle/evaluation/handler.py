@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from semivae_bundle.data.files import atomic_path, write_json_atomically
+from semivae_bundle.evaluation.calibration import Calibration
+from semivae_bundle.evaluation.coverage import coverage_section
 from semivae_bundle.evaluation.figures import write_figures
 from semivae_bundle.evaluation.measure_batch import measure_batch
 from semivae_bundle.evaluation.predictions import predictions_table
@@ -29,7 +31,7 @@ class EvaluationReport:
     Attach it after the handler that loads the weights. Per subject a few hundred numbers are kept; volumes only of the
     first `shown` subjects, in the order of the split: chosen before anything is known of how well they come out.
     `patients`: subject -> patient, the unit that intervals are drawn over. `provenance`: from `provenance_record`.
-    Runs in one process.
+    `calibration`: intervals whose coverage is reported, None to go without. Runs in one process.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class EvaluationReport:
         provenance: Mapping[str, Any],
         intervals: Intervals,
         shown: int,
+        calibration: Calibration | None = None,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.folder = self.output_dir / "evaluation"
@@ -55,6 +58,7 @@ class EvaluationReport:
         self.provenance = provenance
         self.intervals = intervals
         self.shown_count = shown
+        self.calibration = calibration
 
     def attach(self, engine: Engine) -> None:
         """Start, gather, write."""
@@ -83,6 +87,11 @@ class EvaluationReport:
         gathered = time.perf_counter()
         results = join_results(self.rows, self.patients)
         report = metrics_report(results, self.normalizer, self.partition, self.intervals, self.provenance)
+        if self.calibration is not None:
+            split, spread = str(self.provenance["split"]), self.intervals
+            report["coverage"] = coverage_section(
+                results, self.normalizer, self.calibration, split, spread.level, spread.seed
+            )
         write_json_atomically(self.folder / "metrics.json", report)
         with atomic_path(self.folder / "predictions.csv") as part:
             predictions_table(results, self.normalizer, self.partition).to_csv(part)

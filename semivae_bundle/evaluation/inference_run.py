@@ -12,6 +12,7 @@ import torch
 
 from semivae_bundle import __version__
 from semivae_bundle.data.files import write_json_atomically
+from semivae_bundle.evaluation.calibration import Calibration
 from semivae_bundle.evaluation.export_tables import GrowingTable
 from semivae_bundle.evaluation.inference_scans import FoundScans, Scan
 from semivae_bundle.evaluation.prerequisites import require_checkpoint
@@ -23,11 +24,12 @@ VOLUMES = {"pred": "tumour", "reconstruction": "reconstruction"}
 
 
 class InferenceRun:
-    """The folder `output_dir`: latents.csv, features.csv, run.json and one folder per subject.
+    """The folder `output_dir`: latents.csv, features.csv, run.json and one folder per subject; novelty.csv with a gate.
 
     A scan is done when run.json lists it with the same source files and its rows and files are there. run.json is
-    written last, so an interrupted run repeats at most one scan. Results of other weights, normalizer, settings or
-    package version are never continued: everything is then done again. `settings`: plain values that change results.
+    written last, so an interrupted run repeats at most one scan. Results of other weights, normalizer, calibration,
+    settings or package version are never continued: everything is then done again. `settings`: plain values that change
+    results. `calibration`: what bounds and verdicts come from, None to go without.
     Raises at construction where the checkpoint is missing, before any scan is read.
     """
 
@@ -39,6 +41,7 @@ class InferenceRun:
         settings: Mapping[str, Any],
         overwrite: bool,
         save_reconstruction: bool,
+        calibration: Calibration | None = None,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.overwrite = overwrite
@@ -50,12 +53,16 @@ class InferenceRun:
             "normalizer": checkpoint_record(Path(normalizer_file)),
             "settings": dict(settings),
         }
+        if calibration is not None:
+            self.made_by["calibration"] = {"level": calibration.level, "sha256": calibration.sha256}
         earlier = self._read()
         same = identity(earlier) == identity(self.made_by)
         self.replaced = bool(earlier) and not same
         self.subjects: dict[str, dict[str, Any]] = dict(earlier["subjects"]) if same else {}
         self.latents = GrowingTable(self.output_dir / "latents.csv", resume=same)
         self.features = GrowingTable(self.output_dir / "features.csv", resume=same)
+        self.novelty = GrowingTable(self.output_dir / "novelty.csv", resume=same)
+        self.has_gate = calibration is not None and calibration.novelty is not None
         self.scans: dict[str, Scan] = {}
         self.found = FoundScans(())
 
@@ -77,7 +84,7 @@ class InferenceRun:
 
         Tables that are not continued go first: after an interruption their rows would pass for results of this run.
         """
-        for table in (self.latents, self.features):
+        for table in (self.latents, self.features, self.novelty):
             if not table.rows:
                 table.file.unlink(missing_ok=True)
         self.write()
@@ -85,21 +92,33 @@ class InferenceRun:
     def is_done(self, scan: Scan) -> bool:
         """Whether everything asked for is there and belongs to this very scan."""
         name = scan.subject.subject
-        rows = name in self.latents and name in self.features
+        rows = all(name in table for table in self.tables())
         files = all(file.is_file() for file in self.volume_files(name).values())
         return rows and files and self.subjects.get(name, {}).get("source") == dict(scan.source)
+
+    def tables(self) -> list[GrowingTable]:
+        """The tables that every scan has a row in."""
+        return [self.latents, self.features, *([self.novelty] if self.has_gate else [])]
 
     def volume_files(self, subject: str) -> dict[str, Path]:
         """Output key -> file, for what this run writes in the scan's grid."""
         wanted = VOLUMES if self.save_reconstruction else {"pred": VOLUMES["pred"]}
         return {key: self.output_dir / subject / f"{subject}_{name}.nii.gz" for key, name in wanted.items()}
 
-    def complete(self, subject: str, latents: Mapping[str, float], features: Mapping[str, float]) -> None:
+    def complete(
+        self,
+        subject: str,
+        latents: Mapping[str, float],
+        features: Mapping[str, str | float],
+        novelty: Mapping[str, str | float] | None = None,
+    ) -> None:
         """Enter one scan, whose files are complete, in the tables and then in run.json."""
         scan = self.scans[subject]
         who = {"patient": scan.subject.patient, "visit": scan.subject.visit, "date": scan.subject.date or ""}
         self.latents.put(subject, {**who, **latents})
         self.features.put(subject, {**who, **features})
+        if novelty is not None:
+            self.novelty.put(subject, {**who, **novelty})
         files = [file.relative_to(self.output_dir).as_posix() for file in self.volume_files(subject).values()]
         for name in VOLUMES.values():
             # A volume that an earlier run wrote and this one doesn't would belong to other weights or another scan.
@@ -141,7 +160,7 @@ class InferenceRun:
 
 
 def identity(record: Mapping[str, Any]) -> str:
-    """What results depend on, as text: what the weights and normalizer hold, wherever they lie, and settings."""
-    hashes = [record.get(name, {}).get("sha256") for name in ("checkpoint", "normalizer")]
+    """What results depend on, as text: what weights, normalizer and calibration hold, wherever they lie; settings."""
+    hashes = [record.get(name, {}).get("sha256") for name in ("checkpoint", "normalizer", "calibration")]
     rest = [record.get(name) for name in ("schema", "package_version", "settings")]
     return json.dumps([*hashes, *rest], sort_keys=True)

@@ -20,30 +20,52 @@ def require_checkpoint(checkpoint: str | Path) -> Path:
     return path
 
 
-def require_subjects(splits: Mapping[str, Sequence[str]], split: str) -> int:
-    """Number of subjects in `split`; a ValueError where there is no such split or nobody in it."""
+def require_subjects(splits: Mapping[str, Sequence[str]], split: str, option: str = "evaluate_split") -> int:
+    """Number of subjects in `split`; a ValueError that names the `option` where there is no such split or nobody in
+    it.
+    """
     if split not in splits:
-        raise ValueError(f"evaluate_split: expected one of {list(splits)}, found {split!r}")
+        raise ValueError(f"{option}: expected one of {list(splits)}, found {split!r}")
     if not splits[split]:
         sizes = {name: len(subjects) for name, subjects in splits.items()}
         raise ValueError(
-            f"evaluate_split {split!r}: no subject in it (sizes: {sizes}); pass --evaluate_split with one of the "
+            f"{option} {split!r}: no subject in it (sizes: {sizes}); pass --{option} with one of the "
             "others, or index a cohort with more patients"
         )
     return len(splits[split])
 
 
-def checkpoint_or_exit(checkpoint: str | Path) -> Path:
+def require_held_out(split: str, option: str) -> str:
+    """The split's name, or a ValueError where it is the one that the network was trained on."""
+    if split == "train":
+        raise ValueError(
+            f"{option}: expected a split that the network was not trained on, found {split!r}; on its training scans "
+            "its errors are smaller than on new ones, and every interval would be too narrow"
+        )
+    return split
+
+
+def checkpoint_or_exit(checkpoint: str | Path, command: str = "evaluating") -> Path:
     """`require_checkpoint`, ending the command with its message."""
     try:
         return require_checkpoint(checkpoint)
     except FileNotFoundError as error:
-        raise SystemExit(f"evaluating: {error}") from None
+        raise SystemExit(f"{command}: {error}") from None
 
 
-def subjects_or_exit(splits: Mapping[str, Sequence[str]], split: str) -> int:
+def subjects_or_exit(
+    splits: Mapping[str, Sequence[str]], split: str, option: str = "evaluate_split", command: str = "evaluating"
+) -> int:
     """`require_subjects`, ending the command with its message."""
     try:
-        return require_subjects(splits, split)
+        return require_subjects(splits, split, option)
     except ValueError as error:
-        raise SystemExit(f"evaluating: {error}") from None
+        raise SystemExit(f"{command}: {error}") from None
+
+
+def held_out_or_exit(split: str, option: str, command: str) -> str:
+    """`require_held_out`, ending the command with its message."""
+    try:
+        return require_held_out(split, option)
+    except ValueError as error:
+        raise SystemExit(f"{command}: {error}") from None

@@ -10,14 +10,15 @@ from semivae_bundle.features.schema import REGION_LABELS
 
 
 def summary_table(report: Mapping[str, Any]) -> str:
-    """The main figures in six short blocks. `report` is the content of metrics.json."""
+    """The main figures in short blocks. `report` is the content of metrics.json."""
     subjects, intervals, source = report["subjects"], report["intervals"], report["provenance"]
     head = (
         f"{source['split']}: {subjects['evaluated']} subjects of {subjects['patients']} patients, "
         f"{subjects['labelled']} labelled; in brackets {intervals['level']:.0%} intervals ({intervals['method']})"
     )
     blocks = (_features(report), _partitions(report), _independence(report), _image(report), _tumour(report))
-    return "\n\n".join([head, *blocks])
+    coverage = [_coverage(report["coverage"])] if "coverage" in report else []
+    return "\n\n".join([head, *blocks, *coverage])
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
@@ -96,3 +97,27 @@ def _tumour(report: Mapping[str, Any]) -> str:
         rest = [number(volume["mean_ln_ratio"]["value"], "+.2f"), number(volume["mae_mm3"]["value"], ".4g")]
         rows.append([region, str(dice["subjects"]), *figures, *rest])
     return aligned(rows)
+
+
+def _coverage(coverage: Mapping[str, Any]) -> str:
+    thirds = [f"{name} third" for name in next(iter(coverage["features"].values()))["tertiles"]]
+    rows = [[f"{coverage['level']:.0%} interval", "n", "coverage", "expected", *thirds, "mean width", "unit"]]
+    for column, figures in coverage["features"].items():
+        expected = figures["expected"]
+        range_of = "-" if expected is None else f"[{number(expected[0], '.2f')}, {number(expected[1], '.2f')}]"
+        by_third = [number(third["coverage"], ".2f") for third in figures["tertiles"].values()]
+        wide = figures["mean_width"]
+        width = [number(wide["value"], ".3g"), "" if wide["unit"] == "1" else wide["unit"]]
+        rows.append(
+            [
+                column,
+                str(figures["scans"]),
+                _with_interval({**figures, "value": figures["coverage"]}),
+                range_of,
+                *by_third,
+                *width,
+            ]
+        )
+    if coverage["independent"]:
+        return aligned(rows)
+    return aligned(rows) + "\nthese very scans were calibrated on, so this coverage is no evidence"

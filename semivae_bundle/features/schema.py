@@ -57,6 +57,13 @@ class Feature:
         """Name in a table of physical values: the unit is part of it, e.g. `vol_total_mm3`."""
         return f"{self.column}_{self.physical_unit}" if self.physical_unit else self.column
 
+    @property
+    def physical_range(self) -> tuple[float, float]:
+        """Least and greatest value in `physical_unit` that the definition allows; a location has no bound."""
+        if self.axis is not None:
+            return -np.inf, np.inf
+        return 0.0, np.inf if self.unit.startswith("ln") else 1.0
+
     def to_physical(self, values: FloatArray, fov_mm: Sequence[float]) -> FloatArray:
         """Turn values (any shape) in the table's unit into `physical_unit`: exp(v) - 1, or mm from the centre."""
         if self.axis is not None:

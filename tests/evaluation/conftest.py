@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from semivae_bundle.data.subjects import MODALITIES
+from semivae_bundle.evaluation.calibration import Calibration, FeatureCalibration
 from semivae_bundle.evaluation.report import IMAGE_FIGURES
 from semivae_bundle.evaluation.results import Results, ShownSubject
 from semivae_bundle.features.normalizer import ColumnScale, Normalizer
@@ -72,3 +73,19 @@ def shown() -> ShownSubject:
     measured[10:12, 10:12, 10:12] = 3
     image = np.random.default_rng(1).normal(size=(4, 24, 24, 24)).astype(np.float32) * brain
     return ShownSubject("phantom-1", image, 0.5 * image, brain, np.roll(measured, 1, axis=0), measured)
+
+
+@pytest.fixture
+def calibration() -> Calibration:
+    """Half a unit of ln volume; the width of the surface goes with the cube root; the location has no interval."""
+    return Calibration(
+        level=0.9,
+        features=(
+            FeatureCalibration("vol_total", "ln(mm³ + 1)", 0.5, 30, 0.0, "vol_total", 10.0),
+            FeatureCalibration("loc_x_total", "fraction of the field of view", None, 3, 0.0, "vol_total", 10.0, "few"),
+            FeatureCalibration("surface_total", "ln(mm² + 1)", 0.2, 30, -1 / 3, "vol_total", 10.0),
+        ),
+        novelty=None,
+        novelty_reason="few",
+        provenance={"split": "validation", "checkpoint": {"sha256": "c"}, "normalizer": {"sha256": "n"}},
+    )

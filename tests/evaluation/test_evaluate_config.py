@@ -15,6 +15,8 @@ NEW_IDS = {
     "evaluate_split",
     "checkpoint",
     "shown_subjects",
+    "calibration_file",
+    "calibration",
     "intervals",
     "provenance",
     "validate#handlers",

@@ -60,3 +60,10 @@ def test_absent_features_have_no_physical_value():
     physical = physical_table(pd.DataFrame({"vol_et": [SENTINEL, 2.0], "mask_sha256": ["", ""]}), FOV_MM)
     assert list(physical.columns) == ["vol_et_mm3"]
     assert physical["vol_et_mm3"].isna().tolist() == [True, False]
+
+
+def test_the_range_of_a_feature_is_that_of_its_definition() -> None:
+    assert feature_of("vol_total").physical_range == (0.0, np.inf)
+    assert feature_of("surface_core").physical_range == (0.0, np.inf)
+    assert feature_of("sphericity_total").physical_range == (0.0, 1.0)
+    assert feature_of("loc_y_total").physical_range == (-np.inf, np.inf)

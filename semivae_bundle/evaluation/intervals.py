@@ -1,0 +1,33 @@
+"""Predictions and a calibration -> lower and upper bounds in physical units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from semivae_bundle.evaluation.calibration import Calibration
+from semivae_bundle.features.normalizer import Normalizer
+from semivae_bundle.features.schema import feature_of
+
+
+def interval_table(
+    predicted: ArrayLike, normalizer: Normalizer, calibration: Calibration, subjects: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """<feature>_<unit>_lower and _upper for standardised predictions (n, F); NaN where a feature is not calibrated.
+
+    Bounds are taken in the table's units and carried over by the same increasing map as the prediction itself, which
+    changes neither what they cover nor how often; then cut to what the definition of the feature allows, which takes
+    away only values that cannot occur.
+    """
+    centre = normalizer.inverse(predicted)
+    half = calibration.half_widths(centre)
+    columns = {}
+    for f, column in enumerate(normalizer.columns):
+        feature = feature_of(column)
+        for name, bound in (("lower", centre[:, f] - half[:, f]), ("upper", centre[:, f] + half[:, f])):
+            physical = feature.to_physical(bound, normalizer.fov_mm)
+            columns[f"{feature.physical_column}_{name}"] = np.clip(physical, *feature.physical_range)
+    return pd.DataFrame(columns, index=None if subjects is None else pd.Index(subjects, name="subject"))
