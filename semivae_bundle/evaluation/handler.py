@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from ignite.engine import Engine, Events
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from torch import nn
 
 from semivae_bundle.data.files import atomic_path, write_json_atomically
 from semivae_bundle.evaluation.figures import write_figures
+from semivae_bundle.evaluation.latent_options import LatentOptions
 from semivae_bundle.evaluation.measure_batch import measure_batch
 from semivae_bundle.evaluation.predictions import predictions_table
 from semivae_bundle.evaluation.report import Intervals, metrics_report
@@ -29,6 +31,7 @@ class EvaluationReport:
     Attach it after the handler that loads the weights. Per subject a few hundred numbers are kept; volumes only of the
     first `shown` subjects, in the order of the split: chosen before anything is known of how well they come out.
     `patients`: subject -> patient, the unit that intervals are drawn over. `provenance`: from `provenance_record`.
+    `generating`: from `read_factors`.
     Runs in one process.
     """
 
@@ -44,6 +47,8 @@ class EvaluationReport:
         provenance: Mapping[str, Any],
         intervals: Intervals,
         shown: int,
+        latent: LatentOptions,
+        generating: pd.DataFrame | None,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.folder = self.output_dir / "evaluation"
@@ -55,6 +60,8 @@ class EvaluationReport:
         self.provenance = provenance
         self.intervals = intervals
         self.shown_count = shown
+        self.latent = latent
+        self.generating = generating
 
     def attach(self, engine: Engine) -> None:
         """Start, gather, write."""
@@ -82,7 +89,9 @@ class EvaluationReport:
         """Compute, write, print."""
         gathered = time.perf_counter()
         results = join_results(self.rows, self.patients)
-        report = metrics_report(results, self.normalizer, self.partition, self.intervals, self.provenance)
+        report = metrics_report(
+            results, self.normalizer, self.partition, self.intervals, self.provenance, self.latent, self.generating
+        )
         write_json_atomically(self.folder / "metrics.json", report)
         with atomic_path(self.folder / "predictions.csv") as part:
             predictions_table(results, self.normalizer, self.partition).to_csv(part)

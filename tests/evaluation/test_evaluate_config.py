@@ -16,6 +16,8 @@ NEW_IDS = {
     "checkpoint",
     "shown_subjects",
     "intervals",
+    "latent_scores",
+    "generating_factors",
     "provenance",
     "validate#handlers",
     "validate#evaluator#val_handlers",
@@ -38,6 +40,8 @@ TINY = {
     "progress": False,
     "intervals#resamples": 20,
     "intervals#permutations": 5,
+    "latent_scores#trees": 5,
+    "latent_scores#draws": 20,
     "shown_subjects": 1,
 }
 
