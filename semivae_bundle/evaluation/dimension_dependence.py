@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.stats import beta, false_discovery_control
 
 from semivae_bundle.evaluation.bootstrap import FloatArray
@@ -28,8 +29,12 @@ STATISTICS = ("correlation", "distance_correlation", "normalised_mutual_informat
 def dimension_pairs(
     means: FloatArray, partition: Mapping[str, int], patients: Sequence[str], options: LatentOptions
 ) -> pd.DataFrame:
-    """One row for each pair of active dimensions: a, b, their names; each of STATISTICS; with `_p` and `_q` behind it
-    its p-value and, over all pairs, Benjamini and Hochberg's adjusted one (10.1111/j.2517-6161.1995.tb02031.x).
+    """One row for each pair of active dimensions: a and b, their names; of_a and of_b, their partitions; each of
+    STATISTICS; with `_p` behind it its p-value, with `_q` Benjamini and Hochberg's adjusted one
+    (10.1111/j.2517-6161.1995.tb02031.x).
+
+    Pairs between partitions and pairs inside them are adjusted apart. The latter are dependent by the thousand, as they
+    may be; in one family with them the rate would hold overall, and the false discoveries all fall between partitions.
 
     `means` (n, L) of scans of `patients` (n); a patient's average counts, in normal scores. Under independence any
     order of the patients is equally likely, so p-values come from permutations of patients, one null for all pairs.
@@ -39,24 +44,39 @@ def dimension_pairs(
     averages = patient_averages(means, patients)
     active = active_units(averages)
     scores, names = normal_scores(averages[:, active], seed=options.seed), np.array(latent_columns(partition))[active]
+    owner = np.repeat(list(partition), list(partition.values()))[active]
     a, b = np.triu_indices(scores.shape[1], k=1)
+    table = {"a": names[a], "b": names[b], "of_a": owner[a], "of_b": owner[b]}
+    for statistic, (values, p) in _statistics(scores, a, b, options).items():
+        table |= {statistic: values, f"{statistic}_p": p, f"{statistic}_q": adjusted_apart(p, owner[a] == owner[b])}
+    return pd.DataFrame(table)
+
+
+def _statistics(
+    scores: FloatArray, a: NDArray[np.intp], b: NDArray[np.intp], options: LatentOptions
+) -> dict[str, tuple[FloatArray, FloatArray]]:
+    """Each of STATISTICS of the pairs of columns `a`, `b`, and its p-values."""
+    n, drawn = len(scores), {"draws": options.draws, "seed": options.seed}
+    correlation, squared = correlation_matrix(scores)[a, b], squared_distance_correlations(scores)[a, b]
     information = np.array(
         [ksg_information(scores[:, i], scores[:, j], neighbours=options.neighbours) for i, j in zip(a, b, strict=True)]
     )
-    correlation, squared = correlation_matrix(scores)[a, b], squared_distance_correlations(scores)[a, b]
-    n, drawn = len(scores), {"draws": options.draws, "seed": options.seed}
-    chance = {
-        "correlation": correlation_p_values(correlation, n),
-        "distance_correlation": p_values(squared, null_distance_correlation(n, **drawn)),
-        "normalised_mutual_information": p_values(
-            information, null_information(n, neighbours=options.neighbours, **drawn)
-        ),
-    }
-    values = (correlation, np.sqrt(np.maximum(squared, 0)), information_coefficient(information))
-    table = {"a": names[a], "b": names[b], **dict(zip(STATISTICS, values, strict=True))}
-    for statistic, p in chance.items():
-        table |= {f"{statistic}_p": p, f"{statistic}_q": false_discovery_control(p) if len(p) else p}
-    return pd.DataFrame(table)
+    by_chance = null_information(n, neighbours=options.neighbours, **drawn)
+    found = (
+        (correlation, correlation_p_values(correlation, n)),
+        (np.sqrt(np.maximum(squared, 0)), p_values(squared, null_distance_correlation(n, **drawn))),
+        (information_coefficient(information), p_values(information, by_chance)),
+    )
+    return dict(zip(STATISTICS, found, strict=True))
+
+
+def adjusted_apart(p: FloatArray, inside: NDArray[np.bool_]) -> FloatArray:
+    """Benjamini and Hochberg's adjusted p-values, of those `inside` and of the others as two families: (m,), (m,)."""
+    adjusted = np.ones(len(p))
+    for family in (inside, ~inside):
+        if family.any():
+            adjusted[family] = false_discovery_control(p[family])
+    return adjusted
 
 
 def correlation_p_values(correlation: FloatArray, n: int) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations_with_replacement
 from typing import Any
@@ -79,17 +80,17 @@ def _of_dimensions(
     pairs = dimension_pairs(means, partition, patients, options)
     if pairs.empty:
         return {"missing": "fewer than two active dimensions"}
-    first, second = (pairs[end].str.rsplit("_", n=1).str[0] for end in ("a", "b"))
-    smallest = 1 / (1 + options.draws)
+    between = int((pairs["of_a"] != pairs["of_b"]).sum())
     return {
         "statistic": "patients' averages in normal scores; normalised mutual information: 1 - exp(-2 I), I by KSG",
         "patients": count,
         "pairs": len(pairs),
         "false_discovery_rate": options.false_discovery_rate,
         "draws": options.draws,
-        "fewest_pairs_that_draws_can_tell": int(np.ceil(smallest * len(pairs) / options.false_discovery_rate)),
+        "families": "pairs between partitions, and pairs inside them",
+        "fewest_pairs_that_draws_can_tell": math.ceil(between / (1 + options.draws) / options.false_discovery_rate),
         "blocks": {
-            f"{a}-{b}": _block(pairs[(first == a) & (second == b)], options.false_discovery_rate)
+            f"{a}-{b}": _block(pairs[(pairs["of_a"] == a) & (pairs["of_b"] == b)], options.false_discovery_rate)
             for a, b in combinations_with_replacement(partition, 2)
         },
         "strongest": _strongest(pairs),

@@ -7,6 +7,7 @@ import torch
 from scipy.stats import false_discovery_control, pearsonr
 
 from semivae_bundle.evaluation.dimension_dependence import (
+    adjusted_apart,
     correlation_p_values,
     dimension_pairs,
     squared_distance_correlations,
@@ -78,9 +79,18 @@ def test_dependence_without_correlation_is_discovered_by_the_other_two() -> None
     assert max(pair.distance_correlation_q, pair.normalised_mutual_information_q) <= 0.05
 
 
-def test_q_values_are_benjamini_and_hochbergs() -> None:
+def test_q_values_are_benjamini_and_hochbergs_of_the_pairs_between_and_inside_partitions() -> None:
     pairs = pairs_of(np.random.default_rng(0).normal(size=(60, 6)))
-    np.testing.assert_allclose(pairs.correlation_q, false_discovery_control(pairs.correlation_p))
+    inside = pairs.of_a == pairs.of_b
+    assert (inside.sum(), len(pairs)) == (6, 15)
+    for family in (pairs[inside], pairs[~inside]):
+        np.testing.assert_allclose(family.correlation_q, false_discovery_control(family.correlation_p))
+
+
+def test_dependence_inside_partitions_buys_no_false_discoveries_between_them() -> None:
+    p, inside = np.array([1e-9] * 900 + [0.03] * 3 + [0.5] * 97), np.arange(1000) < 900
+    assert false_discovery_control(p)[900] < 0.05
+    assert adjusted_apart(p, inside)[900] == pytest.approx(0.5)
 
 
 def test_p_values_of_independent_dimensions_are_even() -> None:
