@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from semivae_bundle.evaluation.figure_correlation import correlation_figure
+from semivae_bundle.evaluation.figure_leakage import leakage_figure
 from semivae_bundle.evaluation.figure_reconstructions import reconstruction_figure
 from semivae_bundle.evaluation.figure_scatter import scatter_figure
 from semivae_bundle.evaluation.figure_style import save_figure
@@ -33,6 +34,11 @@ def write_figures(
         save_figure(scatter_figure(results, normalizer, report["features"]), folder / "predicted_against_measured.png"),
         save_figure(correlation_figure(results.mean, partition, chance), folder / "latent_correlation.png"),
     ]
+    leak = folder / "leakage.png"
+    if "table" in report["leakage"]:
+        written.append(save_figure(leakage_figure(report["leakage"]), leak))
+    else:
+        leak.unlink(missing_ok=True)
     for one in shown:
         written.append(save_figure(reconstruction_figure(one), folder / f"reconstruction_{one.subject}.png"))
     # A page of an earlier evaluation, of another split perhaps, must not pass for one of this.

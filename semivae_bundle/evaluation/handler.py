@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from ignite.engine import Engine, Events
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from semivae_bundle.data.files import atomic_path, write_json_atomically
 from semivae_bundle.evaluation.calibration import Calibration
 from semivae_bundle.evaluation.coverage import coverage_section
 from semivae_bundle.evaluation.figures import write_figures
+from semivae_bundle.evaluation.latent_options import LatentOptions
 from semivae_bundle.evaluation.measure_batch import measure_batch
 from semivae_bundle.evaluation.predictions import predictions_table
 from semivae_bundle.evaluation.report import Intervals, metrics_report
@@ -31,7 +33,8 @@ class EvaluationReport:
     Attach it after the handler that loads the weights. Per subject a few hundred numbers are kept; volumes only of the
     first `shown` subjects, in the order of the split: chosen before anything is known of how well they come out.
     `patients`: subject -> patient, the unit that intervals are drawn over. `provenance`: from `provenance_record`.
-    `calibration`: intervals whose coverage is reported, None to go without. Runs in one process.
+    `generating`: from `read_factors`. `calibration`: intervals whose coverage is reported, None to go without. Runs in
+    one process.
     """
 
     def __init__(
@@ -46,6 +49,8 @@ class EvaluationReport:
         provenance: Mapping[str, Any],
         intervals: Intervals,
         shown: int,
+        latent: LatentOptions,
+        generating: pd.DataFrame | None,
         calibration: Calibration | None = None,
     ) -> None:
         self.output_dir = Path(output_dir)
@@ -58,6 +63,8 @@ class EvaluationReport:
         self.provenance = provenance
         self.intervals = intervals
         self.shown_count = shown
+        self.latent = latent
+        self.generating = generating
         self.calibration = calibration
 
     def attach(self, engine: Engine) -> None:
@@ -86,7 +93,9 @@ class EvaluationReport:
         """Compute, write, print."""
         gathered = time.perf_counter()
         results = join_results(self.rows, self.patients)
-        report = metrics_report(results, self.normalizer, self.partition, self.intervals, self.provenance)
+        report = metrics_report(
+            results, self.normalizer, self.partition, self.intervals, self.provenance, self.latent, self.generating
+        )
         if self.calibration is not None:
             split, spread = str(self.provenance["split"]), self.intervals
             report["coverage"] = coverage_section(

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from semivae_bundle.evaluation.bootstrap import FloatArray
+from semivae_bundle.evaluation.patient_level import patient_averages
 from semivae_bundle.losses.dependence import distances, u_centred, u_product
 from semivae_bundle.losses.kl import gaussian_kl
 from semivae_bundle.networks.partition import partition_slices
@@ -61,7 +62,7 @@ def distance_correlations(
     patients of one partition, reach the measured value; so none is below 1 / (1 + permutations). NaN below four
     patients.
     """
-    means = np.stack([means[np.array(patients) == patient].mean(axis=0) for patient in dict.fromkeys(patients)])
+    means = patient_averages(means, patients)
     pairs = list(combinations(partition, 2))
     if len(means) < 4:
         return dict.fromkeys(pairs, Dependence(float("nan"), float("nan")))

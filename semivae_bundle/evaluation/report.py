@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from semivae_bundle.data.subjects import MODALITIES
 from semivae_bundle.evaluation.bootstrap import METHOD, Estimate, FloatArray, mean_estimate, patient_resamples
 from semivae_bundle.evaluation.image_quality import RANGE_STATEMENT
-from semivae_bundle.evaluation.latent_independence import (
-    CHANCE_QUANTILE,
-    chance_correlation,
-    distance_correlations,
-    kl_per_partition,
-)
+from semivae_bundle.evaluation.independence import independence
+from semivae_bundle.evaluation.latent_independence import kl_per_partition
+from semivae_bundle.evaluation.latent_options import LatentOptions
+from semivae_bundle.evaluation.latent_report import factor_sections
 from semivae_bundle.evaluation.plain_json import plain
 from semivae_bundle.evaluation.predictions import measured_and_predicted
 from semivae_bundle.evaluation.regression import (
@@ -30,7 +29,7 @@ from semivae_bundle.evaluation.results import Results
 from semivae_bundle.features.normalizer import Normalizer
 from semivae_bundle.features.schema import REGION_LABELS, feature_of
 from semivae_bundle.networks.partition import partition_slices
-from semivae_bundle.training.latent_metrics import ACTIVE_VARIANCE, active_units, max_correlation
+from semivae_bundle.training.latent_metrics import active_units
 
 SCHEMA = "semivae-metrics/1"
 IMAGE_FIGURES = tuple(
@@ -56,11 +55,14 @@ def metrics_report(
     partition: Mapping[str, int],
     intervals: Intervals,
     provenance: Mapping[str, Any],
+    latent: LatentOptions,
+    generating: pd.DataFrame | None,
 ) -> dict[str, Any]:
     """Everything in metrics.json, as plain numbers; a figure that does not exist is None.
 
     R² and Pearson are computed on the targets that the network learned (normalised; without their regression where the
-    normalizer takes one away), absolute errors in the table's and in physical units.
+    normalizer takes one away), absolute errors in the table's and in physical units. `latent`: how the code is
+    judged; `generating`: the table of what phantoms were made from, if there is one.
     """
     counts = patient_resamples(results.patients, intervals.resamples, intervals.seed)
     features, partitions_r2, mean_r2 = _feature_section(results, normalizer, counts, intervals.level)
@@ -81,7 +83,10 @@ def metrics_report(
         "mean_r2": mean_r2,
         "features": features,
         "partitions": _partition_section(results, partition, partitions_r2),
-        "independence": _independence_section(results, partition, intervals),
+        "independence": independence(
+            results.mean, partition, results.patients, intervals.permutations, intervals.seed, latent
+        ),
+        **factor_sections(results, normalizer, partition, generating, latent),
         "image": _image_section(results, counts, intervals.level),
         "tumour_map": _tumour_section(results, counts, intervals.level),
         "for_comparison": {"r2_pooled_over_features": _pooled(results, normalizer)},
@@ -147,33 +152,6 @@ def _partition_section(
             "mean_r2": mean_r2.get(name),
         }
         for name, part in partition_slices(partition).items()
-    }
-
-
-def _independence_section(results: Results, partition: Mapping[str, int], intervals: Intervals) -> dict[str, Any]:
-    measured = max_correlation(results.mean, partition)
-    chance = chance_correlation(results.mean, partition, permutations=intervals.permutations, seed=intervals.seed)
-    dependence = distance_correlations(
-        results.mean, partition, results.patients, permutations=intervals.permutations, seed=intervals.seed
-    )
-    return {
-        "statistic": "largest |Pearson r| between active dimensions of two partitions' posterior means",
-        "active_variance_threshold": ACTIVE_VARIANCE,
-        "subjects": len(results.subjects),
-        "chance": f"{CHANCE_QUANTILE:.0%} quantile over permutations of the subjects within each partition",
-        "permutations": intervals.permutations,
-        "max_abs_correlation": max(measured.values(), default=float("nan")),
-        "distance_correlation": "root of the bias-corrected squared distance correlation, p-value by permutation",
-        "max_distance_correlation": max((d.distance_correlation for d in dependence.values()), default=float("nan")),
-        "pairs": {
-            f"{a}-{b}": {
-                "max_abs_correlation": value,
-                "chance_level": chance[a, b],
-                "distance_correlation": dependence[a, b].distance_correlation,
-                "p_value": dependence[a, b].p_value,
-            }
-            for (a, b), value in measured.items()
-        },
     }
 
 

@@ -18,6 +18,8 @@ NEW_IDS = {
     "calibration_file",
     "calibration",
     "intervals",
+    "latent_scores",
+    "generating_factors",
     "provenance",
     "validate#handlers",
     "validate#evaluator#val_handlers",
@@ -40,6 +42,8 @@ TINY = {
     "progress": False,
     "intervals#resamples": 20,
     "intervals#permutations": 5,
+    "latent_scores#trees": 5,
+    "latent_scores#draws": 20,
     "shown_subjects": 1,
 }
 

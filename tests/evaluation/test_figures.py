@@ -6,16 +6,19 @@ import pytest
 from matplotlib.figure import Figure
 
 from semivae_bundle.evaluation.figure_correlation import correlation_figure
+from semivae_bundle.evaluation.figure_leakage import leakage_figure
 from semivae_bundle.evaluation.figure_reconstructions import centre_of_interest, cropped, plane, reconstruction_figure
 from semivae_bundle.evaluation.figure_scatter import scatter_figure, short_number
 from semivae_bundle.evaluation.figure_style import save_figure
 from semivae_bundle.evaluation.figure_training import read_history, training_figure
 from semivae_bundle.evaluation.figures import write_figures
+from semivae_bundle.evaluation.latent_options import LatentOptions
 from semivae_bundle.evaluation.report import Intervals, metrics_report
 from semivae_bundle.evaluation.results import Results, ShownSubject
 from semivae_bundle.features.normalizer import Normalizer
 
 INTERVALS = Intervals(level=0.95, resamples=50, permutations=5, seed=0)
+LATENT = LatentOptions(neighbours=5, folds=3, trees=5, draws=20, false_discovery_rate=0.05, seed=0)
 HISTORY = "epoch,name,value\n1,train/loss,3\n1,sem/vol_r2,0.1\n2,train/loss,2\n2,train/loss,1\n2,weight/kl_vol,0.5\n"
 
 
@@ -26,7 +29,7 @@ def titles(figure: Figure) -> list[str]:
 def test_all_figures_are_written_as_small_pngs(
     results: Results, shown: ShownSubject, normalizer: Normalizer, partition: dict[str, int], tmp_path: Path
 ) -> None:
-    report = metrics_report(results, normalizer, partition, INTERVALS, {})
+    report = metrics_report(results, normalizer, partition, INTERVALS, {}, LATENT, None)
     (tmp_path / "metrics.csv").write_text(HISTORY)
     (tmp_path / "reconstruction_of_yesterday.png").touch()
     files = write_figures(
@@ -45,10 +48,38 @@ def test_all_figures_are_written_as_small_pngs(
         assert file.stat().st_size < 500_000
 
 
+def test_leakage_is_drawn_for_each_model_and_its_old_page_goes_where_there_is_none(
+    results: Results, normalizer: Normalizer, partition: dict[str, int], tmp_path: Path
+) -> None:
+    single = replace(results, patients=results.subjects)
+    for one, drawn in ((single, True), (results, False)):
+        report = metrics_report(one, normalizer, partition, INTERVALS, {}, LATENT, None)
+        write_figures(tmp_path, one, [], normalizer, partition, report, history_file=tmp_path / "metrics.csv")
+        assert (tmp_path / "leakage.png").exists() == drawn
+
+
+def test_a_cell_of_the_leakage_quotes_r2_and_what_is_shared_and_a_frame_marks_the_claim() -> None:
+    def row(model: str, partition: str, feature: str, r2: float | None) -> dict[str, object]:
+        excess = None if feature.startswith(partition) else 0.1
+        return {
+            "model": model, "partition": partition, "feature": feature, "r2": r2, "r2_of_its_features": 0.25,
+            "excess": excess,
+        }  # fmt: skip
+
+    values = {("vol", "vol_total"): 0.9, ("vol", "loc_x"): -0.2, ("loc", "vol_total"): None, ("loc", "loc_x"): 0.5}
+    rows = [row(model, p, f, r2) for model in ("ridge", "boosted") for (p, f), r2 in values.items()]
+    figure = leakage_figure({"table": rows})
+    ridge = figure.axes[0]
+    assert titles(figure)[:2] == ["ridge", "boosted"]
+    assert [text.get_text() for text in ridge.texts][:3] == ["0.90\n(0.25)", "-0.20\n(0.25)", "n/a\n(0.25)"]
+    assert [patch.get_xy() for patch in ridge.patches] == [(-0.48, -0.46), (0.52, 0.54)]
+    assert ridge.images[0].get_array().min() == 0
+
+
 def test_without_a_history_there_are_no_training_curves(
     results: Results, normalizer: Normalizer, partition: dict[str, int], tmp_path: Path
 ) -> None:
-    report = metrics_report(results, normalizer, partition, INTERVALS, {})
+    report = metrics_report(results, normalizer, partition, INTERVALS, {}, LATENT, None)
     write_figures(tmp_path, results, [], normalizer, partition, report, history_file=tmp_path / "metrics.csv")
     assert not (tmp_path / "training_curves.png").exists()
 
@@ -56,7 +87,7 @@ def test_without_a_history_there_are_no_training_curves(
 def test_scatter_has_a_panel_per_feature_with_its_unit_and_figures(
     results: Results, normalizer: Normalizer, partition: dict[str, int]
 ) -> None:
-    report = metrics_report(results, normalizer, partition, INTERVALS, {})
+    report = metrics_report(results, normalizer, partition, INTERVALS, {}, LATENT, None)
     figure = scatter_figure(results, normalizer, report["features"])
     assert titles(figure) == ["vol_total [mm³]", "loc_x_total [mm]", "surface_total [mm²]"]
     assert figure.axes[0].get_xscale() == "log"
@@ -71,7 +102,7 @@ def test_scatter_survives_features_that_nobody_has(
     results: Results, normalizer: Normalizer, partition: dict[str, int], tmp_path: Path
 ) -> None:
     bare = replace(results, present=np.zeros((40, 3), bool))
-    report = metrics_report(bare, normalizer, partition, INTERVALS, {})
+    report = metrics_report(bare, normalizer, partition, INTERVALS, {}, LATENT, None)
     figure = scatter_figure(bare, normalizer, report["features"])
     assert "n/a" in figure.axes[0].texts[0].get_text()
     assert save_figure(figure, tmp_path / "empty.png").exists()

@@ -11,6 +11,7 @@ from monai.handlers import CheckpointLoader
 from torch import nn
 
 from semivae_bundle.evaluation.handler import EvaluationReport, zero_code_image
+from semivae_bundle.evaluation.latent_options import LatentOptions
 from semivae_bundle.evaluation.report import Intervals
 from semivae_bundle.features.normalizer import Normalizer
 from semivae_bundle.training.batch import PrepareSemiVAEBatch
@@ -95,6 +96,8 @@ def evaluated(
         provenance={"split": "test"},
         intervals=Intervals(level=0.95, resamples=50, permutations=5, seed=0),
         shown=1,
+        latent=LatentOptions(neighbours=5, folds=3, trees=5, draws=20, false_discovery_rate=0.05, seed=0),
+        generating=None,
     )
     evaluator = SupervisedEvaluator(
         device=torch.device("cpu"),

@@ -7,18 +7,20 @@ import numpy as np
 import pytest
 
 from semivae_bundle.data.files import write_json_atomically
+from semivae_bundle.evaluation.latent_options import LatentOptions
 from semivae_bundle.evaluation.report import SCHEMA, Intervals, metrics_report
 from semivae_bundle.evaluation.results import Results
 from semivae_bundle.evaluation.summary_table import aligned, summary_table
 from semivae_bundle.features.normalizer import Normalizer
 
 INTERVALS = Intervals(level=0.95, resamples=200, permutations=20, seed=0)
+LATENT = LatentOptions(neighbours=5, folds=3, trees=5, draws=20, false_discovery_rate=0.05, seed=0)
 PROVENANCE = {"split": "test", "checkpoint": {"file": "checkpoints/model.pt"}}
 
 
 @pytest.fixture
 def report(results: Results, normalizer: Normalizer, partition: dict[str, int]) -> dict[str, Any]:
-    return metrics_report(results, normalizer, partition, INTERVALS, PROVENANCE)
+    return metrics_report(results, normalizer, partition, INTERVALS, PROVENANCE, LATENT, None)
 
 
 def test_metrics_round_trip_through_json(report: dict[str, Any], tmp_path: Path) -> None:
@@ -93,7 +95,7 @@ def test_an_unlabelled_split_still_has_a_report(
 ) -> None:
     bare = replace(results, labelled=np.zeros(40, bool), present=np.zeros((40, 3), bool))
     bare.scores.loc[:, [name for name in bare.scores if "dice" in name or "mask_vol" in name]] = np.nan
-    found = metrics_report(bare, normalizer, partition, INTERVALS, PROVENANCE)
+    found = metrics_report(bare, normalizer, partition, INTERVALS, PROVENANCE, LATENT, None)
     assert found["features"]["vol_total"]["r2"]["value"] is None
     assert found["mean_r2"]["value"] is None
     assert found["tumour_map"]["dice"]["total"] == {"value": None, "low": None, "high": None, "subjects": 0}
@@ -109,3 +111,26 @@ def test_the_table_shows_the_main_figures(report: dict[str, Any]) -> None:
 
 def test_columns_line_up() -> None:
     assert aligned([["a", "bb"], ["ccc", "d"]]).splitlines() == ["a    bb", "ccc   d"]
+
+
+def test_the_code_is_judged_in_three_sections(
+    results: Results, normalizer: Normalizer, partition: dict[str, int]
+) -> None:
+    single = replace(results, patients=results.subjects)
+    found = metrics_report(single, normalizer, partition, INTERVALS, PROVENANCE, LATENT, None)
+    assert set(found["disentanglement"]) == {"measured_features", "generating_factors"}
+    assert found["disentanglement"]["measured_features"]["patients"] == 30
+    assert found["independence"]["dimensions"]["pairs"] == 12 * 11 / 2
+    assert {row["model"] for row in found["leakage"]["table"]} == {"ridge", "boosted"}
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_a_handful_of_subjects_has_a_report(
+    results: Results, normalizer: Normalizer, partition: dict[str, int], count: int
+) -> None:
+    names = ("subjects", "patients", "labelled", "mean", "log_var", "predicted", "target", "present")
+    few = replace(results, scores=results.scores.iloc[:count], **{n: getattr(results, n)[:count] for n in names})
+    found = metrics_report(few, normalizer, partition, INTERVALS, PROVENANCE, LATENT, None)
+    json.dumps(found, allow_nan=False)
+    assert "missing" in found["leakage"]
+    assert "missing" in found["independence"]["dimensions"]
