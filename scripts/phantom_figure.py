@@ -38,7 +38,10 @@ def draw(
     for row, name in zip(axes[:, 0], (*MODALITIES, "mask"), strict=True):
         row.text(0.02, 0.95, name, color="white", fontsize=9, transform=row.transAxes, va="top")
     for place, (region, colour) in enumerate(zip(REGIONS, COLOURS, strict=True)):
-        axes[4, 0].text(0.02 + 0.2 * place, 0.02, region, color=colour, fontsize=7, transform=axes[4, 0].transAxes)
+        # In the corner that no brain reaches, below the row's name.
+        axes[4, 0].text(
+            0.02, 0.83 - 0.09 * place, region, color=colour, fontsize=7, transform=axes[4, 0].transAxes, va="top"
+        )
     figure.subplots_adjust(0, 0, 1, 1, wspace=0.01, hspace=0.01)
     Path(output).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(output, dpi=80, facecolor="black", pil_kwargs={"optimize": True})
