@@ -1,0 +1,57 @@
+"""A training's weights and normalizer -> models/, small enough to be shared: python scripts/ship_weights.py outputs
+
+Large weights are stored in half precision, which halves the file; loading gives single precision again. Small ones, such
+as the heads', and running statistics stay as they are. Calibrate and evaluate what is shipped, not what was trained:
+
+    python -m semivae_bundle calibrate DIR --output_dir outputs \
+        --checkpoint models/model.pt --calibration_file models/calibration.json
+    python -m semivae_bundle evaluate DIR --output_dir outputs \
+        --checkpoint models/model.pt --calibration_file models/calibration.json
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import fire
+import torch
+from torch import Tensor
+
+from semivae_bundle.data.files import atomic_path
+
+ZOO_LIMIT_MB = 25.0  # larger files have to lie elsewhere, behind a URL
+LARGE = 10_000  # numbers; smaller tensors take no room, and the features are read through them
+
+
+def halved(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Large weights in float16, everything else as it is. Raises where a number isn't finite, or not in that range."""
+    small = {}
+    for name, value in state.items():
+        large = name.endswith(".weight") and value.dtype == torch.float32 and value.numel() >= LARGE
+        small[name] = value.half() if large else value
+        if not small[name].isfinite().all():
+            raise ValueError(f"{name}: expected finite weights within float16's range, found {value.abs().max():g}")
+    return small
+
+
+def ship(output_dir: str, models_dir: str = "models") -> None:
+    """Write model.pt and normalizer.json.
+
+    Args:
+        output_dir: what the training wrote into: checkpoints/model.pt and normalizer.json
+        models_dir: where the bundle keeps what it ships
+    """
+    source, target = Path(output_dir), Path(models_dir)
+    state = halved(torch.load(source / "checkpoints" / "model.pt", map_location="cpu", weights_only=True))
+    target.mkdir(parents=True, exist_ok=True)
+    with atomic_path(target / "model.pt") as part:
+        torch.save(state, part)
+    with atomic_path(target / "normalizer.json") as part:
+        part.write_bytes((source / "normalizer.json").read_bytes())
+    megabytes = (target / "model.pt").stat().st_size / 1e6
+    print(f"{target / 'model.pt'}: {megabytes:.1f} MB{'' if megabytes < ZOO_LIMIT_MB else ', beyond the Zoo'}")
+
+
+if __name__ == "__main__":
+    fire.Fire(ship)

@@ -1,0 +1,36 @@
+"""What is shipped of a training."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+SCRIPT = runpy.run_path(str(Path(__file__).parents[1] / "scripts" / "ship_weights.py"))
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> nn.Module:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(100, 200), nn.BatchNorm1d(200), nn.Linear(200, 3))
+    (tmp_path / "outputs" / "checkpoints").mkdir(parents=True)
+    torch.save(network.state_dict(), tmp_path / "outputs" / "checkpoints" / "model.pt")
+    (tmp_path / "outputs" / "normalizer.json").write_text("{}\n")
+    return network
+
+
+def test_large_weights_are_halved_and_load_as_they_were_to_three_digits(trained: nn.Module, tmp_path: Path) -> None:
+    SCRIPT["ship"](str(tmp_path / "outputs"), str(tmp_path / "models"))
+    state = torch.load(tmp_path / "models" / "model.pt", weights_only=True)
+    assert [name for name, value in state.items() if value.dtype == torch.float16] == ["0.weight"]
+    loaded = nn.Sequential(nn.Linear(100, 200), nn.BatchNorm1d(200), nn.Linear(200, 3))
+    loaded.load_state_dict(state)
+    for name, value in trained.state_dict().items():
+        torch.testing.assert_close(loaded.state_dict()[name], value, rtol=1e-3, atol=1e-6)
+    assert (tmp_path / "models" / "normalizer.json").read_text() == "{}\n"
+
+
+def test_a_weight_that_half_precision_cannot_hold_is_named() -> None:
+    with pytest.raises(ValueError, match=r"a.weight: expected finite weights within float16's range, found 1e\+06"):
+        SCRIPT["halved"]({"a.weight": torch.full((200, 100), 1e6)})
