@@ -1,7 +1,8 @@
 """A training's weights and normalizer -> models/, small enough to be shared: python scripts/ship_weights.py outputs
 
-Large weights are stored in half precision, which halves the file; loading gives single precision again. Small ones, such
-as the heads', and running statistics stay as they are. Calibrate and evaluate what is shipped, not what was trained:
+Large weights are stored in half precision, which halves the file; loading gives single precision again. Small ones,
+such as the heads', and running statistics stay as they are. Calibrate and evaluate what is shipped, not what was
+trained:
 
     python -m semivae_bundle calibrate DIR --output_dir outputs \
         --checkpoint models/model.pt --calibration_file models/calibration.json
