@@ -34,7 +34,7 @@ EXTRA_TERMS = {
     "aggregate_discrepancy": "discrepancy",
 }
 # Of the images, or of the heads: tested by themselves below.
-OTHER_TERMS = {"similarity": "similarity", "feature_distance": "perception", "consistency": "consistency"}
+OTHER_TERMS = {"similarity": "similarity", "feature_distance": "perception", "cycle_consistency": "cycle"}
 NEW |= {
     recipe: {f"loss#extra#{term}", f"loss#weights#{term}", f"schedules#{term}"}
     for recipe, term in (EXTRA_TERMS | OTHER_TERMS).items()
@@ -163,9 +163,9 @@ def test_feature_distance_asks_for_its_weights() -> None:
     assert "nothing is downloaded" in str(caught.value.__cause__)
 
 
-def test_consistency_looks_at_the_heads_that_are_trained() -> None:
-    parser = overlaid(TRAIN, CONFIGS / "recipes" / "consistency.yaml")
-    network, term = parser.get_parsed_content("network"), parser.get_parsed_content("loss").extra["consistency"]
+def test_cycle_consistency_looks_at_the_heads_that_are_trained() -> None:
+    parser = overlaid(TRAIN, CONFIGS / "recipes" / "cycle_consistency.yaml")
+    network, term = parser.get_parsed_content("network"), parser.get_parsed_content("loss").extra["cycle"]
     assert term._heads[0] is network.heads
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from semivae_bundle.losses.consistency import SemanticConsistency
+from semivae_bundle.losses.cycle_consistency import CycleConsistency
 from semivae_bundle.networks.heads import MLPHeads, StructuredHeads
 
 PARTITION = {"vol": 4, "loc": 3, "residual": 5}
@@ -20,7 +20,7 @@ def heads() -> StructuredHeads:
 
 
 def cost(of: StructuredHeads, mean: Tensor) -> Tensor:
-    value: Tensor = SemanticConsistency(PARTITION, FEATURES, of)({"mean": mean, "features": of(mean)}, {})
+    value: Tensor = CycleConsistency(PARTITION, FEATURES, of)({"mean": mean, "features": of(mean)}, {})
     return value
 
 
@@ -58,7 +58,7 @@ def test_following_it_empties_the_partition_and_leaves_the_predictions_as_they_a
 
 def test_the_heads_get_no_gradient_and_stay_out_of_the_objective() -> None:
     made = heads()
-    term = SemanticConsistency(PARTITION, FEATURES, made)
+    term = CycleConsistency(PARTITION, FEATURES, made)
     mean = torch.randn(6, 12, requires_grad=True)
     term({"mean": mean, "features": made(mean)}, {}).backward()
     assert made.weight.grad is None
@@ -67,7 +67,7 @@ def test_the_heads_get_no_gradient_and_stay_out_of_the_objective() -> None:
 
 def test_heads_without_an_inverse_are_refused() -> None:
     with pytest.raises(ValueError, match="heads with an inverse, such as StructuredHeads, found MLPHeads"):
-        SemanticConsistency(PARTITION, FEATURES, MLPHeads(PARTITION, FEATURES, 4))
+        CycleConsistency(PARTITION, FEATURES, MLPHeads(PARTITION, FEATURES, 4))
 
 
 def test_the_inverse_outlives_scripting() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from semivae_bundle.networks.partition import partition_slices
 
 
-class SemanticConsistency(nn.Module):
+class CycleConsistency(nn.Module):
     r"""Cycle consistency of the semantic heads, in nats: $\frac12 |m - h^{-1}(h(m))|^2$ over the partitions with
     features, averaged over the batch: output -> ().
 
@@ -29,7 +29,7 @@ class SemanticConsistency(nn.Module):
         super().__init__()
         if not hasattr(heads, "inverse"):
             raise ValueError(
-                f"consistency: expected heads with an inverse, such as StructuredHeads, found {type(heads).__name__}"
+                f"cycle consistency: expected heads with an inverse, such as StructuredHeads, found {type(heads).__name__}"
             )
         slices = partition_slices(partition)
         self.measured = [slices[name] for name in features]
