@@ -1,8 +1,6 @@
 """Visits of a patient attract, patients repel."""
 
 import math
-import os
-from pathlib import Path
 
 import pytest
 import torch
@@ -103,38 +101,3 @@ def test_what_the_term_cannot_work_with_is_refused() -> None:
         VisitContrast(PARTITION, "vol", 0)
     with pytest.raises(ValueError, match=r"expected 'patient' among the targets, found \['index'\]"):
         VisitContrast(PARTITION, "vol", 0.2)({"mean": random_codes(2)}, {"index": of(0, 1)})
-
-
-def gradient_of(encoder: nn.Module, images: Tensor, patients: Tensor) -> Tensor:
-    VisitContrast(PARTITION, "residual", 0.2)({"mean": encoder(images)}, {"patient": patients}).backward()
-    return torch.cat([p.grad.flatten() for p in encoder.parameters()])  # type: ignore[union-attr]
-
-
-def an_encoder() -> nn.Module:
-    torch.manual_seed(0)
-    return nn.Linear(6, 6)
-
-
-ACROSS = of(0, 1, 2, 3, 0, 4, 2, 5)  # the visits of 0 and of 2 lie in different processes
-
-
-def in_a_process(rank: int, folder: str) -> None:
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "RANK": str(rank), "WORLD_SIZE": "2"}
-    torch.set_num_threads(1)
-    store = torch.distributed.FileStore(f"{folder}/store", 2)
-    torch.distributed.init_process_group("gloo", store=store, rank=rank, world_size=2)
-    part = slice(4 * rank, 4 * rank + 4)
-    encoder = nn.parallel.DistributedDataParallel(an_encoder())
-    gradient = gradient_of(encoder, random_codes(8)[part], ACROSS[part])
-    if rank == 0:
-        torch.save(gradient, f"{folder}/gradient.pt")
-    torch.distributed.barrier()
-    torch.distributed.destroy_process_group()
-
-
-def test_two_processes_give_the_gradient_of_one_on_the_joined_batch(tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(in_a_process, args=(str(tmp_path),), nprocs=2)
-    found = torch.load(tmp_path / "gradient.pt", weights_only=True)
-    expected = gradient_of(an_encoder(), random_codes(8), ACROSS)
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
-    assert expected.abs().max() > 1e-3
