@@ -26,7 +26,8 @@ class CachedSubjects(Dataset):
     lies under `cache_dir` as one .npz of half-precision arrays, named by the hash of the subject's files and of the
     transform's parameters, so runs with other grids never meet and an edited file is read anew. `augmentation` runs
     at every access. Returns image (4, ...), regions (3, ...), brain (1, ...) float32; features, present (F,);
-    labelled (); index (), the subject's place in `data`; subject.
+    labelled (); index (), the subject's place in `data`; patient (), a number that its visits share (an item without
+    `patient` is its own); subject.
     """
 
     def __init__(
@@ -41,6 +42,9 @@ class CachedSubjects(Dataset):
         self.cache_dir = Path(cache_dir)
         self.augmentation = augmentation
         self.cache_files: dict[int, Path] = {}
+        patients = [item.get("patient", item["subject"]) for item in data]
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(patients))}
+        self.patients = [numbers[name] for name in patients]
 
     def prepare(self, workers: int = -1, progress: bool = True) -> None:
         """Fill the cache in parallel, with a progress bar; what is there already is kept."""
@@ -61,6 +65,7 @@ class CachedSubjects(Dataset):
             regions = torch.from_numpy(stored["regions"]).float() if labelled else torch.zeros(3, *image.shape[1:])
         sample = {key: torch.as_tensor(item[key]) if key != "subject" else item[key] for key in PASSED_ON}
         sample |= {"image": image, "regions": regions, "labelled": torch.tensor(labelled), "index": torch.tensor(index)}
+        sample["patient"] = torch.tensor(self.patients[index])
         sample["brain"] = (image != 0).any(dim=0, keepdim=True).float()
         return self.augmentation(sample) if self.augmentation else sample
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,8 +17,13 @@ class PrepareSemiVAEBatch(PrepareBatch):
     """Image and targets on the device, as plain tensors.
 
     Targets: image (B, 4, D, H, W), regions (B, 3, D, H, W), brain (B, 1, D, H, W), features and present (B, F),
-    labelled (B,) bool, index (B,) the subject's place in its dataset.
+    labelled (B,) bool, index (B,) the subject's place in its dataset; and whatever entries of the batch `more` names,
+    such as patient (B,).
     """
+
+    def __init__(self, more: Sequence[str] = ()) -> None:
+        super().__init__()
+        self.names = ("image", *TARGETS, *more)
 
     def __call__(
         self,
@@ -28,11 +34,11 @@ class PrepareSemiVAEBatch(PrepareBatch):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Move one batch."""
         target = {
-            key: _plain(batchdata[key]).to(device=device, non_blocking=non_blocking, **kwargs)
-            for key in ("image", *TARGETS)
+            key: plain(batchdata[key]).to(device=device, non_blocking=non_blocking, **kwargs) for key in self.names
         }
         return target["image"], target
 
 
-def _plain(value: Tensor) -> Tensor:
+def plain(value: Tensor) -> Tensor:
+    """The tensor without its metadata."""
     return value.as_tensor() if isinstance(value, MetaTensor) else value

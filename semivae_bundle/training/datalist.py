@@ -17,9 +17,9 @@ def make_datalist(
 ) -> list[dict[str, Any]]:
     """One dict per subject of `split`, in the split's order.
 
-    Keys: subject; image (four paths, or one path of a 4-D file with `channels`); label (path) and label_map where
-    labelled; orientation where overridden; features and present (F,) float32, in the normalizer's order, zeros where
-    unlabelled.
+    Keys: subject; patient; image (four paths, or one path of a 4-D file with `channels`); label (path) and label_map
+    where labelled; orientation where overridden; features and present (F,) float32, in the normalizer's order, zeros
+    where unlabelled.
     """
     by_id = {subject.subject: subject for subject in cohort.subjects}
     labelled = [name for name in splits[split] if by_id[name].seg is not None]
@@ -28,6 +28,6 @@ def make_datalist(
     items = []
     for position, name in enumerate(splits[split]):
         subject = by_id[name]
-        item = subject.item(cohort.dataset_dir)
+        item = {**subject.item(cohort.dataset_dir), "patient": subject.patient}
         items.append({**item, "features": values[position], "present": present[position].astype(np.float32)})
     return items

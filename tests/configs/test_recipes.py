@@ -22,6 +22,13 @@ RECIPES = sorted((CONFIGS / "recipes").glob("*.yaml"))
 # What an overlay adds instead of changing.
 NEW = {
     "ema": {"ema", "ema_momentum", "ema_network", "checkpointed#ema_network"},
+    "mean_teacher": {"ema", "ema_momentum", "ema_network", "checkpointed#ema_network", "two_views"}
+    | {"loss#extra#consistency", "loss#weights#consistency", "schedules#consistency"},
+    "semi_supervised": {"labelled_fraction"},
+    "label_fraction": {"label_fraction", "kept_labels", "kept_names"},
+    "label_fraction_only": {"labelled_splits"},
+    "longitudinal_pairs": {"train#trainer#prepare_batch#more"}
+    | {"loss#extra#visits", "loss#weights#visits", "schedules#visits"},
     "multi_gpu_train": {"imports", "local_rank", "initialize", "finalize"}
     | {f"{part}#{name}sampler" for part in ("train", "validate") for name in ("", "dataloader#")},
 }

@@ -35,6 +35,12 @@ def items(save_scan: Callable[..., Path]) -> list[dict[str, Any]]:
     return result
 
 
+def test_visits_of_a_patient_share_a_number_and_a_scan_without_one_is_its_own(items, tmp_path: Path) -> None:
+    visits = [{**items[0], "patient": "P"}, items[1], {**items[0], "patient": "P"}, {**items[1], "subject": "C"}]
+    dataset = CachedSubjects(visits, VIEW, tmp_path / "cache")
+    assert [int(dataset[k]["patient"]) for k in range(4)] == [0, 1, 0, 2]
+
+
 class Counting(Preprocessing):
     """Counts how often it ran."""
 
@@ -50,7 +56,7 @@ def test_an_item_is_a_dict_of_tensors_for_one_step(items, tmp_path: Path) -> Non
     shapes = {name: tuple(value.shape) for name, value in labelled.items() if name != "subject"}
     grid = (8, 8, 8)
     assert shapes == {
-        **{"features": (2,), "present": (2,), "labelled": (), "index": ()},
+        **{"features": (2,), "present": (2,), "labelled": (), "index": (), "patient": ()},
         **{"image": (4, *grid), "regions": (3, *grid), "brain": (1, *grid)},
     }
     assert labelled["subject"] == "A"

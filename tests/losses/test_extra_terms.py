@@ -15,6 +15,7 @@ from semivae_bundle.losses.covariance import squared_cross_covariance
 from semivae_bundle.losses.cross_partition import CrossPartitionDependence, DIPVAEOne, DIPVAETwo
 from semivae_bundle.losses.dependence import hsic, squared_distance_correlation
 from semivae_bundle.losses.total_correlation import stratified_log_weights
+from semivae_bundle.losses.visits import VisitContrast
 
 PARTITION = {"vol": 1, "loc": 2, "residual": 3}
 TERMS: dict[str, Callable[[], nn.Module]] = {
@@ -28,13 +29,15 @@ ALL_TERMS = TERMS | {
     "total correlation": lambda: BlockTotalCorrelation(PARTITION, "residual", 100, stratified_log_weights),
     "density": lambda: MeansAgainstNormal(6, 16, normal_density_gap),
     "discrepancy": lambda: MeansAgainstNormal(6, 16, normal_discrepancy),
+    "visits": lambda: VisitContrast(PARTITION, "residual", 0.5),
 }
 
 
 def value_of(term: nn.Module, means: Tensor, first: int = 0) -> Tensor:
-    """The term on a batch of the subjects from `first` on."""
+    """The term on a batch of the subjects from `first` on; every fourth is of the same patient."""
     output = {"mean": means, "log_var": 0.3 * means - 1, "latent": 1.1 * means}
-    value: Tensor = term(output, {"index": torch.arange(first, first + len(means))})
+    index = torch.arange(first, first + len(means))
+    value: Tensor = term(output, {"index": index, "patient": index % 4})
     return value
 
 
@@ -135,6 +138,9 @@ def in_a_process(rank: int, folder: str) -> None:
         term, encoder = make(), nn.parallel.DistributedDataParallel(an_encoder())
         torch.manual_seed(rank)
         found[name] = gradient_of(term, encoder, batches()[:, 4 * rank : 4 * rank + 4], 4 * rank)
+    # Left to the function's end it would take the process group down with it, and gloo's threads may wait for the
+    # interpreter's lock meanwhile, for ever.
+    del encoder
     if rank == 0:
         torch.save(found, f"{folder}/gradients.pt")
     torch.distributed.barrier()

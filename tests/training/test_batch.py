@@ -3,7 +3,7 @@
 import torch
 from monai.data import MetaTensor
 
-from semivae_bundle.training.batch import PrepareSemiVAEBatch
+from semivae_bundle.training.batch import TARGETS, PrepareSemiVAEBatch
 
 
 def test_image_and_targets_are_plain_tensors_on_the_device_and_names_stay_behind() -> None:
@@ -22,3 +22,9 @@ def test_image_and_targets_are_plain_tensors_on_the_device_and_names_stay_behind
     assert {name: tuple(value.shape) for name, value in target.items()} == shapes
     assert all(type(value) is torch.Tensor for value in target.values())
     assert image is target["image"]
+
+
+def test_what_is_named_beside_them_comes_too() -> None:
+    batch = {name: torch.ones(2) for name in ("image", *TARGETS, "patient")}
+    assert set(PrepareSemiVAEBatch(more=["patient"])(batch)[1]) == {"image", *TARGETS, "patient"}
+    assert set(PrepareSemiVAEBatch()(batch)[1]) == {"image", *TARGETS}

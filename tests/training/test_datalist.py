@@ -42,6 +42,7 @@ def test_a_labelled_item_has_its_mask_its_map_and_standardised_targets(cohort: C
     assert item["label"] == "/data/A/seg.nii.gz"
     assert item["label_map"] == {0: 0, 1: 1, 2: 2, 4: 3}
     assert item["orientation"] == "PIR"
+    assert item["patient"] == "A"
     assert item["features"].tolist() == [1.0, 1.0]
     assert item["present"].tolist() == [1.0, 1.0]
     assert item["features"].dtype == item["present"].dtype == np.float32
