@@ -29,7 +29,8 @@ class CycleConsistency(nn.Module):
         super().__init__()
         if not hasattr(heads, "inverse"):
             raise ValueError(
-                f"cycle consistency: expected heads with an inverse, such as StructuredHeads, found {type(heads).__name__}"
+                "cycle consistency: expected heads with an inverse, such as StructuredHeads, found "
+                f"{type(heads).__name__}"
             )
         slices = partition_slices(partition)
         self.measured = [slices[name] for name in features]
