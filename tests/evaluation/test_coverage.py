@@ -6,6 +6,7 @@ from scipy.stats import binom
 
 from semivae_bundle.evaluation.calibration import Calibration
 from semivae_bundle.evaluation.coverage import coverage_section, expected_coverage, share, volume_tertiles
+from semivae_bundle.evaluation.latent_options import LatentOptions
 from semivae_bundle.evaluation.report import Intervals, metrics_report
 from semivae_bundle.evaluation.results import Results
 from semivae_bundle.evaluation.summary_table import summary_table
@@ -60,11 +61,14 @@ def test_a_coverage_on_the_calibration_split_says_that_it_is_no_evidence(
     assert coverage_section(results, normalizer, calibration, "validation", 0.95, 0)["independent"] is False
 
 
+LATENT = LatentOptions(neighbours=5, folds=3, trees=5, draws=20, false_discovery_rate=0.05, seed=0)
+
+
 def test_the_printed_table_shows_the_coverage_and_warns_of_a_split_that_was_calibrated_on(
     results: Results, normalizer: Normalizer, calibration: Calibration, partition: dict[str, int]
 ) -> None:
     drawn = Intervals(level=0.95, resamples=20, permutations=5, seed=0)
-    report = metrics_report(results, normalizer, partition, drawn, {"split": "validation"})
+    report = metrics_report(results, normalizer, partition, drawn, {"split": "validation"}, LATENT, None)
     assert "90% interval" not in summary_table(report)
     report["coverage"] = coverage_section(results, normalizer, calibration, "validation", 0.95, 0)
     text = summary_table(report)

@@ -16,6 +16,8 @@ NEW_IDS = {
     "checkpoint",
     "shown_subjects",
     "calibration_file",
+    "detecting",
+    "detection_scans",
     "calibration",
     "intervals",
     "latent_scores",
