@@ -14,6 +14,7 @@ from semivae_bundle.evaluation.bootstrap import METHOD, Estimate, FloatArray, me
 from semivae_bundle.evaluation.image_quality import RANGE_STATEMENT
 from semivae_bundle.evaluation.independence import independence
 from semivae_bundle.evaluation.latent_independence import kl_per_partition
+from semivae_bundle.evaluation.latent_intervals import latent_intervals
 from semivae_bundle.evaluation.latent_options import LatentOptions
 from semivae_bundle.evaluation.latent_report import factor_sections
 from semivae_bundle.evaluation.plain_json import plain
@@ -86,6 +87,7 @@ def metrics_report(
         "independence": independence(
             results.mean, partition, results.patients, intervals.permutations, intervals.seed, latent
         ),
+        "latent_intervals": latent_intervals(results.mean, results.patients, partition, counts, intervals.level),
         **factor_sections(results, normalizer, partition, generating, latent),
         "image": _image_section(results, counts, intervals.level),
         "tumour_map": _tumour_section(results, counts, intervals.level),

@@ -1,5 +1,7 @@
 """A small cohort of made-up results, whose figures are known."""
 
+from copy import deepcopy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from semivae_bundle.data.subjects import MODALITIES
 from semivae_bundle.evaluation.calibration import Calibration, FeatureCalibration
 from semivae_bundle.evaluation.report import IMAGE_FIGURES
 from semivae_bundle.evaluation.results import Results, ShownSubject
+from semivae_bundle.evaluation.verdict_targets import VerdictTargets
 from semivae_bundle.features.normalizer import ColumnScale, Normalizer
 from semivae_bundle.features.schema import REGION_LABELS
 
@@ -19,6 +22,25 @@ PARTITION = {"vol": 4, "loc": 4, "shape": 4, "residual": 8}
 def partition() -> dict[str, int]:
     """20 latent dimensions."""
     return dict(PARTITION)
+
+
+@pytest.fixture(scope="session")
+def targets() -> VerdictTargets:
+    """What the checks of the report ask for."""
+    return VerdictTargets(
+        residual_active_fraction=0.6,
+        volume_r2=0.8,
+        location_r2=0.95,
+        shape_r2=0.4,
+        largest_correlation=0.35,
+        distance_correlation=0.35,
+        dice=0.6,
+        psnr_gain_brain_db=0.5,
+        psnr_gain_tumour_db=0.5,
+        coverage_shortfall=0.05,
+        leakage_excess=0.1,
+        validation_loss_given_back=0.05,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +60,13 @@ def normalizer() -> Normalizer:
 
 
 @pytest.fixture
-def results() -> Results:
+def results(all_results: Results) -> Results:
+    """A copy of `all_results`, which a test may change."""
+    return deepcopy(all_results)
+
+
+@pytest.fixture(scope="session")
+def all_results() -> Results:
     """40 subjects, the last 10 unlabelled; predictions are the target plus noise of a fifth of its spread."""
     rng = np.random.default_rng(0)
     labelled = np.arange(SUBJECTS) < 30
@@ -63,7 +91,7 @@ def results() -> Results:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shown() -> ShownSubject:
     """A ball of a brain with a cube of a tumour, decoded one voxel off."""
     grid = np.stack(np.meshgrid(*[np.arange(24.0)] * 3, indexing="ij"))
@@ -75,7 +103,7 @@ def shown() -> ShownSubject:
     return ShownSubject("phantom-1", image, 0.5 * image, brain, np.roll(measured, 1, axis=0), measured)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def calibration() -> Calibration:
     """Half a unit of ln volume; the width of the surface goes with the cube root; the location has no interval."""
     return Calibration(
