@@ -1,0 +1,38 @@
+import json
+from typing import Any
+
+import pytest
+
+from semivae_bundle.data.subjects import MODALITIES
+from semivae_bundle.evaluation.eval_metrics import eval_metrics
+
+
+@pytest.fixture
+def report() -> dict[str, Any]:
+    return {
+        "mean_r2": {"value": 0.87654},
+        "partitions": {"vol": {"mean_r2": {"value": 0.8}}, "residual": {"mean_r2": None, "active_fraction": 1.0}},
+        "independence": {"max_abs_correlation": 0.25, "max_distance_correlation": None},
+        "tumour_map": {"dice": {"total": {"value": 0.7}}},
+        "image": {m: {"psnr_gain_brain_db": {"value": 1.0 + i}} for i, m in enumerate(MODALITIES)},
+        "coverage": {"features": {"a": {"coverage": 0.92}, "b": {"coverage": None}}},
+    }
+
+
+def test_the_few_numbers_are_rounded_and_what_is_unknown_is_left_out(report: dict[str, Any]) -> None:
+    found = eval_metrics(report)
+    assert found == {
+        "mean_r2": 0.877,
+        "vol_mean_r2": 0.8,
+        "residual_active_fraction": 1.0,
+        "largest_correlation": 0.25,
+        "dice_total": 0.7,
+        "least_psnr_gain_brain_db": 1.0,
+        "least_interval_coverage": 0.92,
+    }
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_without_a_calibration_there_is_no_coverage(report: dict[str, Any]) -> None:
+    del report["coverage"]
+    assert "least_interval_coverage" not in eval_metrics(report)
