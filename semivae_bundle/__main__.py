@@ -1,9 +1,9 @@
 """The steps of the work as commands: `python -m semivae_bundle
-phantom|index|precompute|train|calibrate|evaluate|infer|schedules|version`.
+phantom|index|precompute|train|calibrate|evaluate|report|infer|schedules|version`.
 
-Each step but `phantom` and `version` is a run id of the bundle's configs, run as `python -m monai.bundle run` runs it.
-What a command adds: it finds the configs, mixes in recipes, refuses a misspelt option, and says what is wrong in a
-line.
+Each step but `phantom`, `report` and `version` is a run id of the bundle's configs, run as `python -m
+monai.bundle run` runs it. What a command adds: it finds the configs, mixes in recipes, refuses a misspelt option, and
+says what is wrong in a line.
 """
 
 from __future__ import annotations
@@ -94,9 +94,24 @@ def calibrate(dataset_dir: str | None = None, output_dir: str | None = None, rec
 
 
 def evaluate(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
-    """Evaluate the best checkpoint on --evaluate_split (test): metrics.json, predictions.csv, figures."""
+    """Evaluate the best checkpoint on --evaluate_split (test): metrics.json, predictions.csv, report.html."""
     configs = ["train.json", "evaluate.json"]
     run_step("evaluating", configs, recipe, dataset_dir=dataset_dir, output_dir=output_dir, **options)
+
+
+def report(evaluation_dir: str, **targets: float) -> None:
+    """Write report.html again from metrics.json, predictions.csv and the figures of an evaluation; no network is run.
+
+    Args:
+        evaluation_dir: the folder of metrics.json
+        targets: other targets of the verdicts than the evaluation's, such as --shape_r2 0.6
+    """
+    from semivae_bundle.evaluation.report_page import read_metrics, recorded_targets, write_report_page
+    from semivae_bundle.evaluation.verdict_targets import targets_from
+
+    folder = Path(str(evaluation_dir))
+    recorded = recorded_targets(read_metrics(folder), bundle_root() / "configs" / "evaluate.json")
+    print(f"{write_report_page(folder, targets_from({**recorded, **targets}))}: written")
 
 
 def infer(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
@@ -124,6 +139,7 @@ COMMANDS = {
     "train": train,
     "calibrate": calibrate,
     "evaluate": evaluate,
+    "report": report,
     "infer": infer,
     "schedules": schedules,
     "version": version,

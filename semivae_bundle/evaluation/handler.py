@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +23,22 @@ from semivae_bundle.evaluation.latent_options import LatentOptions
 from semivae_bundle.evaluation.measure_batch import measure_batch
 from semivae_bundle.evaluation.predictions import predictions_table
 from semivae_bundle.evaluation.report import Intervals, metrics_report
+from semivae_bundle.evaluation.report_page import write_report_page
 from semivae_bundle.evaluation.results import ShownSubject, SubjectResult, join_results
 from semivae_bundle.evaluation.summary_table import summary_table
+from semivae_bundle.evaluation.verdict_targets import VerdictTargets
 from semivae_bundle.features.normalizer import Normalizer
 
 
 class EvaluationReport:
-    """Writes metrics.json, predictions.csv and the figures below `output_dir`/evaluation, and prints a table.
+    """Writes metrics.json, predictions.csv, the figures and report.html below `output_dir`/evaluation, and prints a
+    table.
 
     Attach it after the handler that loads the weights. Per subject a few hundred numbers are kept; volumes only of the
     first `shown` subjects, in the order of the split: chosen before anything is known of how well they come out.
     `patients`: subject -> patient, the unit that intervals are drawn over. `provenance`: from `provenance_record`.
-    `generating`: from `read_factors`. `calibration`: intervals whose coverage is reported, None to go without. Runs in
-    one process.
+    `generating`: from `read_factors`. `targets`: what report.html judges by.
+    `calibration`: intervals whose coverage is reported, None to go without. Runs in one process.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class EvaluationReport:
         shown: int,
         latent: LatentOptions,
         generating: pd.DataFrame | None,
+        targets: VerdictTargets,
         calibration: Calibration | None = None,
     ) -> None:
         self.output_dir = Path(output_dir)
@@ -65,6 +70,7 @@ class EvaluationReport:
         self.shown_count = shown
         self.latent = latent
         self.generating = generating
+        self.targets = targets
         self.calibration = calibration
 
     def attach(self, engine: Engine) -> None:
@@ -101,16 +107,18 @@ class EvaluationReport:
             report["coverage"] = coverage_section(
                 results, self.normalizer, self.calibration, split, spread.level, spread.seed
             )
+        report["verdict_targets"] = asdict(self.targets)
         write_json_atomically(self.folder / "metrics.json", report)
         with atomic_path(self.folder / "predictions.csv") as part:
             predictions_table(results, self.normalizer, self.partition).to_csv(part)
         figures = write_figures(
             self.folder, results, self.shown, self.normalizer, self.partition, report, self.output_dir / "metrics.csv"
         )
+        page = write_report_page(self.folder, self.targets)
         written = time.perf_counter()
         print(summary_table(report))
         print(
-            f"\nwritten: {self.folder}/metrics.json, predictions.csv and {len(figures)} figures "
+            f"\nwritten: {self.folder}/metrics.json, predictions.csv, {len(figures)} figures and {page.name} "
             f"({gathered - self.begun:.1f} s for the scans, {written - gathered:.1f} s for the report)"
         )
 

@@ -21,6 +21,7 @@ NEW_IDS = {
     "calibration",
     "intervals",
     "latent_scores",
+    "verdict_targets",
     "generating_factors",
     "provenance",
     "validate#handlers",
@@ -110,4 +111,10 @@ def test_the_config_evaluates_a_checkpoint_end_to_end(phantom_dir: Path, tmp_pat
     assert len(metrics["provenance"]["checkpoint"]["sha256"]) == 64
     assert metrics["image"]["t1c"]["ssim_brain"]["value"] is not None
     names = {file.name for file in (tmp_path / "evaluation").iterdir()}
-    assert {"metrics.json", "predictions.csv", "predicted_against_measured.png", "latent_correlation.png"} <= names
+    assert {
+        "metrics.json",
+        "predictions.csv",
+        "report.html",
+        "predicted_against_measured.png",
+        "latent_correlation.png",
+    } <= names

@@ -13,6 +13,8 @@ from torch import nn
 from semivae_bundle.evaluation.handler import EvaluationReport, zero_code_image
 from semivae_bundle.evaluation.latent_options import LatentOptions
 from semivae_bundle.evaluation.report import Intervals
+from semivae_bundle.evaluation.report_page import write_report_page
+from semivae_bundle.evaluation.verdict_targets import VerdictTargets
 from semivae_bundle.features.normalizer import Normalizer
 from semivae_bundle.training.batch import PrepareSemiVAEBatch
 
@@ -79,7 +81,7 @@ def batches(count: int) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def evaluated(
-    tmp_path_factory: pytest.TempPathFactory, normalizer: Normalizer, partition: dict[str, int]
+    tmp_path_factory: pytest.TempPathFactory, normalizer: Normalizer, partition: dict[str, int], targets: VerdictTargets
 ) -> tuple[Path, EvaluationReport, str]:
     """An evaluation of six subjects with weights from a file: its folder, the handler, what it printed."""
     tmp_path, printed = tmp_path_factory.mktemp("evaluated"), io.StringIO()
@@ -98,6 +100,7 @@ def evaluated(
         shown=1,
         latent=LatentOptions(neighbours=5, folds=3, trees=5, draws=20, false_discovery_rate=0.05, seed=0),
         generating=None,
+        targets=targets,
     )
     evaluator = SupervisedEvaluator(
         device=torch.device("cpu"),
@@ -123,10 +126,20 @@ def test_an_evaluation_writes_metrics_predictions_and_figures(evaluated: tuple[P
     assert {file.name for file in folder.iterdir()} == {
         "metrics.json",
         "predictions.csv",
+        "report.html",
         "predicted_against_measured.png",
         "latent_correlation.png",
         "reconstruction_s0.png",
     }
+
+
+def test_the_page_can_be_rendered_again_from_what_was_written(
+    evaluated: tuple[Path, EvaluationReport, str], targets: VerdictTargets
+) -> None:
+    folder, *_ = evaluated
+    written = (folder / "report.html").read_bytes()
+    assert json.loads((folder / "metrics.json").read_text())["verdict_targets"]["volume_r2"] == targets.volume_r2
+    assert write_report_page(folder, targets).read_bytes() == written
 
 
 def test_volumes_are_kept_of_the_shown_subjects_only(evaluated: tuple[Path, EvaluationReport, str]) -> None:
