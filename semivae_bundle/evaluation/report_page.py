@@ -29,7 +29,7 @@ def write_report_page(folder: Path, targets: VerdictTargets) -> Path:
     """
     report = read_metrics(folder)
     report["verdict_targets"] = asdict(targets)
-    predictions = pd.read_csv(folder / "predictions.csv", dtype={"subject": str, "patient": str}).set_index("subject")
+    predictions = read_predictions(folder / "predictions.csv")
     figures = sorted(file for file in folder.glob("*.png") if file.stem not in DRAWN_ANEW)
     history_file = folder.resolve().parent / "metrics.csv"
     history = read_history(history_file) if history_file.is_file() else None
@@ -50,6 +50,12 @@ def read_metrics(folder: Path) -> dict[str, Any]:
             f"{folder}: expected metrics.json and predictions.csv, found no such pair; run evaluate first"
         )
     return dict(json.loads(file.read_text(encoding="utf-8")))
+
+
+def read_predictions(file: Path) -> pd.DataFrame:
+    """predictions.csv by subject; only an empty cell is no value, so a subject may be called NA or 007."""
+    text = {"subject": str, "patient": str}
+    return pd.read_csv(file, dtype=text, keep_default_na=False, na_values=[""]).set_index("subject")
 
 
 def recorded_targets(report: Mapping[str, Any], config_file: Path) -> dict[str, float]:

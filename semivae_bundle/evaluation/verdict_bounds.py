@@ -1,8 +1,9 @@
 """Bounds of the worst of several figures, for figures of metrics.json that have no interval of their own.
 
-The largest of several estimates is chosen for its error too. For the true largest one, T, of limits below a target:
-the one that attains T was estimated at no more than the largest estimate, so a plain upper bound of it holds for T as
-well; the lower bound must hold for all of them at once, and is taken at level / number (Bonferroni).
+The largest of several estimates was chosen for its error too. Let T be the largest of the true values. What attains T
+was estimated no higher than the largest estimate, so an upper bound as of one figure holds for T; a lower bound must
+hold for all at once and is taken at the error probability over their number (Bonferroni). For the least of several it
+is the other way round.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from semivae_bundle.evaluation.latent_options import LatentOptions
 from semivae_bundle.evaluation.page_context import CONTENTS
 from semivae_bundle.evaluation.predictions import predictions_table
 from semivae_bundle.evaluation.report import Intervals, metrics_report
-from semivae_bundle.evaluation.report_page import anchor, write_report_page
+from semivae_bundle.evaluation.report_page import anchor, read_predictions, write_report_page
 from semivae_bundle.evaluation.results import Results, ShownSubject
 from semivae_bundle.evaluation.verdict_targets import VerdictTargets
 from semivae_bundle.features.normalizer import Normalizer
@@ -238,6 +238,14 @@ def test_the_command_refuses_a_folder_without_an_evaluation(tmp_path: Path, caps
     with pytest.raises(SystemExit):
         main(["report", str(tmp_path)])
     assert "found no such pair; run evaluate first" in capsys.readouterr().err
+
+
+def test_subjects_may_be_called_what_looks_like_no_value(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("subject,patient,measured_vol_total_mm3\nNA,007,1.5\n007,nan,\n")
+    found = read_predictions(tmp_path / "p.csv")
+    assert list(found.index) == ["NA", "007"]
+    assert list(found["patient"]) == ["007", "nan"]
+    assert np.isnan(found["measured_vol_total_mm3"].iloc[1])
 
 
 def test_anchors_have_no_spaces_and_stay_apart() -> None:
