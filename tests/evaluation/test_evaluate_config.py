@@ -24,6 +24,13 @@ NEW_IDS = {
     "validate#handlers",
     "validate#evaluator#val_handlers",
     "evaluating",
+    "detection_scans",
+    "detecting",
+    "traversal_scans",
+    "traversal_steps",
+    "traversal_features",
+    "traversals",
+    "traversing",
 }
 TINY = {
     "roi_size": [32, 32, 32],
@@ -109,3 +116,24 @@ def test_the_config_evaluates_a_checkpoint_end_to_end(phantom_dir: Path, tmp_pat
     assert metrics["image"]["t1c"]["ssim_brain"]["value"] is not None
     names = {file.name for file in (tmp_path / "evaluation").iterdir()}
     assert {"metrics.json", "predictions.csv", "predicted_against_measured.png", "latent_correlation.png"} <= names
+
+
+def test_the_config_traverses_a_checkpoint_end_to_end(phantom_dir: Path, tmp_path: Path) -> None:
+    parser = a_parser(phantom_dir, tmp_path)
+    parser.update({"evaluate_split": "train", "traversal_scans": 2, "traversal_steps": 3})
+    parser["targets"]["vol"] = ["vol_total", "vol_ed"]
+    parser["traversal_features"] = ["vol_total", "loc_x_total", "sphericity_total"]
+    (tmp_path / "checkpoints").mkdir()
+    torch.manual_seed(0)
+    network = parser.get_parsed_content("network_def")
+    torch.save(network.state_dict(), tmp_path / "checkpoints" / "model.pt")
+    run(parser, "traversing")
+    report = json.loads((tmp_path / "evaluation" / "traversals.json").read_text())
+    assert report["provenance"]["split"] == "train"
+    assert report["options"]["steps"] == 3
+    # An untrained decoder draws no tumour, and the report says so.
+    assert report["features"]["vol_total"]["without_the_region"]["maps"] == 2 * 3
+    assert report["features"]["vol_total"]["slope"]["value"] is None
+    assert report["together"]["vol_total"]["moved_too"] == ["vol_ed"]
+    names = {file.name for file in (tmp_path / "evaluation").iterdir()}
+    assert {"traversal_curves.png", "traversal_leakage.png", "traversal_of_vol_total.gif"} <= names

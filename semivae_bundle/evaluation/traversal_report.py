@@ -1,0 +1,75 @@
+"""Traversals -> the content of traversals.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from semivae_bundle.evaluation.bootstrap import METHOD, FloatArray
+from semivae_bundle.evaluation.plain_json import plain
+from semivae_bundle.evaluation.report import Intervals
+from semivae_bundle.evaluation.summary_table import aligned
+from semivae_bundle.evaluation.traversal import Traversal
+from semivae_bundle.evaluation.traversal_options import TraversalOptions
+from semivae_bundle.evaluation.traversal_request import HELD_FIXED, positions
+from semivae_bundle.evaluation.traversal_scores import followed_section, leakage_section
+from semivae_bundle.features.normalizer import Normalizer
+
+SCHEMA = "semivae-traversals/1"
+TOGETHER = "_together"
+
+
+def moves_of(options: TraversalOptions, normalizer: Normalizer) -> dict[str, list[int]]:
+    """Name of a traversal -> positions of the heads that move in it, the judged one first."""
+    moves = {column: positions([column], normalizer) for column in options.features}
+    for column, others in options.together.items():
+        if others:
+            moves[column + TOGETHER] = positions([column, *others], normalizer)
+    return moves
+
+
+def traversal_report(
+    moved: Mapping[str, Sequence[Traversal]],
+    normalizer: Normalizer,
+    options: TraversalOptions,
+    intervals: Intervals,
+    central: FloatArray,
+    provenance: Mapping[str, Any],
+) -> dict[str, Any]:
+    """`moved`: name of a traversal, as in `moves_of`, -> one of each scan. Plain numbers, None where there are none."""
+    places = dict(zip(options.features, positions(options.features, normalizer), strict=True))
+    report = {
+        "schema": SCHEMA,
+        "held_fixed": HELD_FIXED,
+        "options": asdict(options),
+        "central_ranges": {column: central[place] for column, place in places.items()},
+        "intervals": {"method": METHOD, "level": intervals.level, "resamples": intervals.resamples},
+        "features": {column: followed_section(moved[column], column, intervals) for column in places},
+        "together": {
+            column: {"moved_too": others, **followed_section(moved[column + TOGETHER], column, intervals)}
+            for column, others in options.together.items()
+            if others
+        },
+        "leakage": leakage_section({column: moved[column] for column in places}, list(places.values()), intervals),
+        "provenance": provenance,
+    }
+    return dict(plain(report))
+
+
+def traversal_table(report: Mapping[str, Any]) -> str:
+    """Rank correlation and slope of each traversal, for a person at a terminal."""
+    rows = [["moved", "scans", "Spearman", "slope", "compared in", "scans with an empty map"]]
+    together = {column + TOGETHER: section for column, section in report["together"].items()}
+    for name, section in (report["features"] | together).items():
+        figures = [_with_interval(section["spearman"]), _with_interval(section["slope"])]
+        empty = str(section["without_the_region"]["scans"])
+        rows.append([name, str(section["scans"]), *figures, section["compared_in"], empty])
+    return aligned(rows)
+
+
+def _with_interval(estimate: Mapping[str, Any]) -> str:
+    if estimate["value"] is None:
+        return "-"
+    interval = "" if estimate["low"] is None else f" [{estimate['low']:.3f}, {estimate['high']:.3f}]"
+    return f"{estimate['value']:.3f}{interval}"
