@@ -13,6 +13,7 @@ from semivae_bundle.data.subjects import MODALITIES
 from semivae_bundle.evaluation.bootstrap import METHOD, Estimate, FloatArray, mean_estimate, patient_resamples
 from semivae_bundle.evaluation.image_quality import RANGE_STATEMENT
 from semivae_bundle.evaluation.independence import independence
+from semivae_bundle.evaluation.latent_coverage import latent_coverage
 from semivae_bundle.evaluation.latent_independence import kl_per_partition
 from semivae_bundle.evaluation.latent_options import LatentOptions
 from semivae_bundle.evaluation.latent_report import factor_sections
@@ -85,6 +86,9 @@ def metrics_report(
         "partitions": _partition_section(results, partition, partitions_r2),
         "independence": independence(
             results.mean, partition, results.patients, intervals.permutations, intervals.seed, latent
+        ),
+        "coverage_of_latent_space": latent_coverage(
+            results.mean, results.log_var, partition, results.patients, latent
         ),
         **factor_sections(results, normalizer, partition, generating, latent),
         "image": _image_section(results, counts, intervals.level),
