@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-THRESHOLDS = {
-    "share_of_perfect": 0.8,
-    "prior_over_new": 1.25,
-    "share_of_lines_with_a_hole": 0.15,
-}
-"""Below this share of the perfect case's figure a figure of the samples is called low; above the others there is a gap."""
+THRESHOLDS = {"share_of_perfect": 0.8, "prior_over_new": 1.25, "share_of_lines_with_a_hole": 0.15}
+"""Below this share of the perfect case's figure one of the samples is called low; above the others there is a gap."""
 
 LOW = {
     "precision": "prior draws land outside of the codes",

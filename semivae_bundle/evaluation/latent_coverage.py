@@ -26,25 +26,21 @@ SHALLOW = 0.1  # nats; a dip of less is none
 METHOD = {
     "real": "codes of held-out patients, the first scan of each",
     "generated": "as many draws from the prior N(0, I)",
-    "samples": "one draw from each posterior, i.e. from the aggregate posterior, which is what the KL pulls to the prior",
+    "samples": "one draw from each posterior: the aggregate posterior, which is what the KL pulls to the prior",
     "means": "posterior means, which growth models get; their variance is below the prior's by the posteriors' own, so "
     "precision and coverage against the prior fall short even for a perfect model",
-    "perfect": "two sets of draws from the prior, as many: what the figures can reach with these patients and dimensions",
-    "nearest_subjects": f"samples; median distance to the nearest of a random half of the patients, {DIVISIONS} divisions",
-    "holes": f"lowest log density of the mixture of posteriors on {PAIRS} random lines between two means ({STEPS} points), "
-    "less that at the line's sparser end, without the two posteriors at the ends; limit: the 5 % quantile of a single "
-    "Gaussian of the same covariance, or -0.1 nats if that is lower",
+    "perfect": "two sets of draws from the prior, as many: what can be reached with these patients and dimensions",
+    "nearest_subjects": f"samples; median distance to the nearest of a random half of the patients; {DIVISIONS} halves",
+    "holes": f"lowest log density of the mixture of posteriors on {PAIRS} random lines between two means ({STEPS} "
+    "points), less that at the line's sparser end, without the two posteriors at the ends; limit: the 5 % quantile of a "
+    "single Gaussian of the same covariance, or -0.1 nats if that is lower",
 }
 
 
 def latent_coverage(
-    mean: FloatArray,
-    log_var: FloatArray,
-    partition: Mapping[str, int],
-    patients: Sequence[str],
-    options: LatentOptions,
+    mean: FloatArray, log_var: FloatArray, partition: Mapping[str, int], patients: Sequence[str], options: LatentOptions
 ) -> dict[str, Any]:
-    """From posteriors `mean`, `log_var` (n, L) of scans of `patients` (n): figures per partition and for the whole code.
+    """From posteriors `mean`, `log_var` (n, L) of scans of `patients` (n): figures per partition and for all of it.
 
     `options.neighbours` is the k of the balls. With few patients the section says why it is `missing`.
     """

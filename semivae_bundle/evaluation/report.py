@@ -87,9 +87,7 @@ def metrics_report(
         "independence": independence(
             results.mean, partition, results.patients, intervals.permutations, intervals.seed, latent
         ),
-        "coverage_of_latent_space": latent_coverage(
-            results.mean, results.log_var, partition, results.patients, latent
-        ),
+        "coverage_of_latent_space": latent_coverage(results.mean, results.log_var, partition, results.patients, latent),
         **factor_sections(results, normalizer, partition, generating, latent),
         "image": _image_section(results, counts, intervals.level),
         "tumour_map": _tumour_section(results, counts, intervals.level),

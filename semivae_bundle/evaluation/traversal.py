@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from semivae_bundle.evaluation.bootstrap import FloatArray
 from semivae_bundle.evaluation.overlap import Labels, label_map
-from semivae_bundle.evaluation.traversal_codes import codes_along
+from semivae_bundle.evaluation.traversal_codes import Change, codes_along
 from semivae_bundle.evaluation.traversal_request import compared_in
 from semivae_bundle.features.measure import measure_mask
 from semivae_bundle.features.normalizer import Normalizer
@@ -28,6 +28,7 @@ class Traversal:
 
     `requested` and `obtained` in normalised units, the `..._physical` ones in mm³, mm², mm from the centre or as
     ratios. An obtained shape is residualised on the volume of the map that has it. NaN where the map lacks the region.
+    `change` (S, L) is what was added to the code.
     """
 
     scan: str
@@ -37,6 +38,7 @@ class Traversal:
     obtained: FloatArray
     requested_physical: FloatArray
     obtained_physical: FloatArray
+    change: FloatArray
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ def decode(decoder: nn.Module, codes: Tensor) -> Drawn:
 def traverse(
     network: nn.Module,
     normalizer: Normalizer,
+    change: Change,
     mean: Tensor,
     values: Mapping[int, FloatArray],
     spacing_mm: Sequence[float],
@@ -68,10 +71,10 @@ def traverse(
     patient: str,
 ) -> tuple[Traversal, Drawn]:
     """Move the code `mean` (L,) of a scan so that heads say `values`, position -> (S,) in normalised units. The first
-    of them is the one that is judged.
+    of them is the one that is judged. `change` is the direction, see traversal_codes.py.
     """
     heads, decoder = network.heads, network.decoder
-    codes, said = codes_along(heads, mean, {j: torch.from_numpy(asked) for j, asked in values.items()})  # type: ignore[arg-type]
+    codes, said = codes_along(heads, change, mean, {j: torch.from_numpy(asked) for j, asked in values.items()})  # type: ignore[arg-type]
     drawn = decode(decoder, codes)  # type: ignore[arg-type]
     requested = said.double().cpu().numpy()
     table = pd.DataFrame([measure_mask(labels, spacing_mm, fov_mm=normalizer.fov_mm) for labels in drawn.maps])
@@ -85,6 +88,7 @@ def traverse(
             obtained=np.where(present, obtained.astype(np.float64), np.nan),
             requested_physical=normalizer.physical_table(requested).to_numpy(),
             obtained_physical=physical_table(table[list(normalizer.columns)], normalizer.fov_mm).to_numpy(),
+            change=(codes - mean).double().cpu().numpy(),
         ),
         drawn,
     )

@@ -13,11 +13,19 @@ from semivae_bundle.evaluation.summary_table import aligned
 from semivae_bundle.evaluation.traversal import Traversal
 from semivae_bundle.evaluation.traversal_options import TraversalOptions
 from semivae_bundle.evaluation.traversal_request import HELD_FIXED, positions
-from semivae_bundle.evaluation.traversal_scores import followed_section, leakage_section
+from semivae_bundle.evaluation.traversal_scores import Distance, followed_section, leakage_section
 from semivae_bundle.features.normalizer import Normalizer
 
 SCHEMA = "semivae-traversals/1"
 TOGETHER = "_together"
+DIRECTIONS = {
+    "nearest": "the change of least norm that makes the head say so; no scan need have such a code",
+    "usual": "the change that goes with such predictions among the encoded scans: regression of codes on predictions",
+}
+FARTHEST = (
+    "Mahalanobis length of the change of the code at its farthest step, mean over scans, by the covariance of the "
+    "encoded scans; far above that of the other direction: codes that do not occur"
+)
 
 
 def moves_of(options: TraversalOptions, normalizer: Normalizer) -> dict[str, list[int]]:
@@ -29,29 +37,47 @@ def moves_of(options: TraversalOptions, normalizer: Normalizer) -> dict[str, lis
     return moves
 
 
-def traversal_report(
+def direction_section(
     moved: Mapping[str, Sequence[Traversal]],
+    normalizer: Normalizer,
+    options: TraversalOptions,
+    intervals: Intervals,
+    distance: Distance,
+) -> dict[str, Any]:
+    """All figures of one direction. `moved`: name of a traversal, as in `moves_of`, -> one of each scan. Plain numbers,
+    None where there are none.
+    """
+    places = dict(zip(options.features, positions(options.features, normalizer), strict=True))
+    found = {
+        "features": {column: followed_section(moved[column], column, intervals, distance) for column in places},
+        "together": {
+            column: {"moved_too": others, **followed_section(moved[column + TOGETHER], column, intervals, distance)}
+            for column, others in options.together.items()
+            if others
+        },
+        "leakage": leakage_section({column: moved[column] for column in places}, list(places.values()), intervals),
+    }
+    return dict(plain(found))
+
+
+def traversal_report(
+    directions: Mapping[str, Mapping[str, Any]],
     normalizer: Normalizer,
     options: TraversalOptions,
     intervals: Intervals,
     central: FloatArray,
     provenance: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """`moved`: name of a traversal, as in `moves_of`, -> one of each scan. Plain numbers, None where there are none."""
-    places = dict(zip(options.features, positions(options.features, normalizer), strict=True))
+    """The whole file; `directions`: name -> its `direction_section`, or why it is missing."""
+    places = zip(options.features, positions(options.features, normalizer), strict=True)
     report = {
         "schema": SCHEMA,
         "held_fixed": HELD_FIXED,
+        "farthest_change": FARTHEST,
         "options": asdict(options),
-        "central_ranges": {column: central[place] for column, place in places.items()},
+        "central_ranges": {column: central[place] for column, place in places},
         "intervals": {"method": METHOD, "level": intervals.level, "resamples": intervals.resamples},
-        "features": {column: followed_section(moved[column], column, intervals) for column in places},
-        "together": {
-            column: {"moved_too": others, **followed_section(moved[column + TOGETHER], column, intervals)}
-            for column, others in options.together.items()
-            if others
-        },
-        "leakage": leakage_section({column: moved[column] for column in places}, list(places.values()), intervals),
+        "directions": {name: {"meaning": DIRECTIONS[name], **section} for name, section in directions.items()},
         "provenance": provenance,
     }
     return dict(plain(report))
@@ -59,13 +85,19 @@ def traversal_report(
 
 def traversal_table(report: Mapping[str, Any]) -> str:
     """Rank correlation and slope of each traversal, for a person at a terminal."""
-    rows = [["moved", "scans", "Spearman", "slope", "compared in", "scans with an empty map"]]
-    together = {column + TOGETHER: section for column, section in report["together"].items()}
-    for name, section in (report["features"] | together).items():
-        figures = [_with_interval(section["spearman"]), _with_interval(section["slope"])]
-        empty = str(section["without_the_region"]["scans"])
-        rows.append([name, str(section["scans"]), *figures, section["compared_in"], empty])
-    return aligned(rows)
+    rows = [["moved", "direction", "scans", "Spearman", "slope", "compared in", "change [SD]", "with an empty map"]]
+    missing = []
+    for direction, found in report["directions"].items():
+        if "missing" in found:
+            missing.append(f"{direction} direction: {found['missing']}")
+            continue
+        together = {column + TOGETHER: section for column, section in found["together"].items()}
+        for name, section in (found["features"] | together).items():
+            figures = [_with_interval(section["spearman"]), _with_interval(section["slope"]), section["compared_in"]]
+            far = f"{section['farthest_change']['value']:.1f}"
+            empty = str(section["without_the_region"]["scans"])
+            rows.append([name, direction, str(section["scans"]), *figures, far, empty])
+    return "\n".join([aligned(rows), *missing])
 
 
 def _with_interval(estimate: Mapping[str, Any]) -> str:

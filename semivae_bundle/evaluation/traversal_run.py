@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
 
@@ -22,12 +24,31 @@ from semivae_bundle.evaluation.figure_traversal_strip import strip_figure
 from semivae_bundle.evaluation.report import Intervals
 from semivae_bundle.evaluation.traversal import Drawn, Traversal, traverse
 from semivae_bundle.evaluation.traversal_animation import write_animation
-from semivae_bundle.evaluation.traversal_codes import require_inverse
+from semivae_bundle.evaluation.traversal_codes import Change, nearest_change, too_few_scans, usual_change
+from semivae_bundle.evaluation.traversal_encoding import EncodedScans, encode_scans
 from semivae_bundle.evaluation.traversal_options import TraversalOptions
-from semivae_bundle.evaluation.traversal_report import moves_of, traversal_report, traversal_table
+from semivae_bundle.evaluation.traversal_report import direction_section, moves_of, traversal_report, traversal_table
 from semivae_bundle.evaluation.traversal_request import central_ranges, requested_values
+from semivae_bundle.evaluation.traversal_scores import code_distance
 from semivae_bundle.evaluation.traversal_strip import Strip, strip_of
 from semivae_bundle.features.normalizer import Normalizer
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all traversals of a run share. `moves`: name -> heads; `central` (F, 2) from `central_ranges`; `brain`
+    (D, H, W) of the first scan.
+    """
+
+    network: nn.Module
+    normalizer: Normalizer
+    options: TraversalOptions
+    moves: Mapping[str, Sequence[int]]
+    central: FloatArray
+    patients: Mapping[str, str]
+    encoded: EncodedScans
+    brain: NDArray[np.bool_]
+    progress: bool
 
 
 def write_traversals(
@@ -49,79 +70,79 @@ def write_traversals(
     range of shapes. `patients`: subject -> patient. Raises ValueError for a feature that is no target and for heads
     without an inverse, before any scan is read.
     """
-    require_inverse(network.heads)  # type: ignore[arg-type]
-    moves = moves_of(options, normalizer)
+    nearest, moves = nearest_change(network.heads), moves_of(options, normalizer)  # type: ignore[arg-type]
     central = central_ranges(features, splits, normalizer, options.central_share)
-    moved, strips = _traverse_all(dataset, network, normalizer, patients, moves, options, central, progress)
-    report = traversal_report(moved, normalizer, options, intervals, central, provenance)
+    encoded = encode_scans(dataset, network, max(options.scans, options.code_scans), progress=progress)
+    brain = dataset[0]["brain"][0].numpy() > 0
+    setting = Setting(network, normalizer, options, moves, central, patients, encoded, brain, progress)
+    sections, strips, distance = {}, {}, code_distance(encoded.codes)
+    for direction, change in _directions(nearest, encoded).items():
+        moved, strips[direction] = _traverse_all(setting, change, direction)
+        sections[direction] = direction_section(moved, normalizer, options, intervals, distance)
+    if reason := too_few_scans(encoded.predicted):
+        sections["usual"] = {"missing": reason}
+    report = traversal_report(sections, normalizer, options, intervals, central, provenance)
     folder = Path(folder)
     write_json_atomically(folder / "traversals.json", report)
-    pictures = _write_pictures(folder, report, strips)
+    pictures = _write_pictures(folder, sections, strips)
     print(traversal_table(report))
     print(f"\nwritten: {folder}/traversals.json and {len(pictures)} pictures")
 
 
-def _traverse_all(
-    dataset: Sequence[Mapping[str, Any]],
-    network: nn.Module,
-    normalizer: Normalizer,
-    patients: Mapping[str, str],
-    moves: Mapping[str, Sequence[int]],
-    options: TraversalOptions,
-    central: FloatArray,
-    progress: bool,
-) -> tuple[dict[str, list[Traversal]], list[Strip]]:
-    moved: dict[str, list[Traversal]] = {name: [] for name in moves}
+def _directions(nearest: Change, encoded: EncodedScans) -> dict[str, Change]:
+    if too_few_scans(encoded.predicted):
+        return {"nearest": nearest}
+    return {"nearest": nearest, "usual": usual_change(encoded.codes, encoded.predicted)}
+
+
+def _traverse_all(setting: Setting, change: Change, direction: str) -> tuple[dict[str, list[Traversal]], list[Strip]]:
+    """All traversals in one direction, and the first scan's pictures."""
+    moved: dict[str, list[Traversal]] = {name: [] for name in setting.moves}
     strips: list[Strip] = []
-    scans = min(options.scans, len(dataset))
-    bar = tqdm(total=scans * len(moves), desc="traverse", unit="traversal", file=sys.stdout, disable=not progress)
+    scans = min(setting.options.scans, len(setting.encoded.scans))
+    bar = tqdm(total=scans * len(moved), desc=f"traverse, {direction}", file=sys.stdout, disable=not setting.progress)
     with bar:
         for index in range(scans):
-            item = dataset[index]
-            patient = patients.get(str(item["subject"]), str(item["subject"]))
-            for name, one, drawn in _traverse_scan(item, patient, network, normalizer, moves, options, central):
+            for name, one, drawn in _traverse_scan(setting, change, index):
                 moved[name].append(one)
                 if index == 0:
-                    column = normalizer.columns[one.position]
-                    strips.append(strip_of(one, drawn, item["brain"][0].numpy() > 0, column, name))
+                    column = setting.normalizer.columns[one.position]
+                    strips.append(strip_of(one, drawn, setting.brain, column, name))
                 bar.update(1)
     return moved, strips
 
 
-def _traverse_scan(
-    item: Mapping[str, Any],
-    patient: str,
-    network: nn.Module,
-    normalizer: Normalizer,
-    moves: Mapping[str, Sequence[int]],
-    options: TraversalOptions,
-    central: FloatArray,
-) -> Iterator[tuple[str, Traversal, Drawn]]:
-    """The traversal of each feature, one at a time, so that no more than one holds its volumes."""
-    image = item["image"].to(next(network.parameters()).device)
-    mean, predicted = _code(network, image)
-    spacing = (np.array(normalizer.fov_mm) / image.shape[1:]).tolist()
-    for name, places in moves.items():
-        values = {place: requested_values(predicted, place, normalizer, options, central) for place in places}
-        yield name, *traverse(network, normalizer, mean, values, spacing, str(item["subject"]), patient)
+def _traverse_scan(setting: Setting, change: Change, index: int) -> Iterator[tuple[str, Traversal, Drawn]]:
+    """The traversals of one scan, one at a time, so that no more than one holds its volumes."""
+    normalizer, scan = setting.normalizer, setting.encoded.scans[index]
+    weights = next(setting.network.parameters())
+    mean = torch.from_numpy(setting.encoded.codes[index]).to(weights)
+    spacing = (np.array(normalizer.fov_mm) / setting.brain.shape).tolist()
+    for name, places in setting.moves.items():
+        values = {
+            place: requested_values(
+                setting.encoded.predicted[index], place, normalizer, setting.options, setting.central
+            )
+            for place in places
+        }
+        patient = setting.patients.get(scan, scan)
+        yield name, *traverse(setting.network, normalizer, change, mean, values, spacing, scan, patient)
 
 
-@torch.no_grad()
-def _code(network: nn.Module, image: torch.Tensor) -> tuple[torch.Tensor, FloatArray]:
-    """Mean code (L,) of an image (C, D, H, W), and the heads' predictions (F,)."""
-    mean = network.encode(image[None])[0]  # type: ignore[operator]
-    return mean[0], network.heads(mean)[0].double().cpu().numpy()  # type: ignore[operator]
-
-
-def _write_pictures(folder: Path, report: Mapping[str, Any], strips: Sequence[Strip]) -> list[Path]:
+def _write_pictures(
+    folder: Path, sections: Mapping[str, Mapping[str, Any]], strips: Mapping[str, Sequence[Strip]]
+) -> list[Path]:
     """Figures and animations; those of an earlier run that this one did not make are removed."""
-    written = [
-        save_figure(curves_figure(report["features"]), folder / "traversal_curves.png"),
-        save_figure(traversal_leakage_figure(report["leakage"]), folder / "traversal_leakage.png"),
-    ]
-    for strip in strips:
-        written.append(save_figure(strip_figure(strip), folder / f"traversal_of_{strip.name}.png"))
-        written.append(write_animation(strip, folder / f"traversal_of_{strip.name}.gif"))
-    for old in set(folder.glob("traversal_of_*")) - set(written):
+    written = []
+    for direction, of_direction in strips.items():
+        curves = curves_figure(sections[direction]["features"])
+        written.append(save_figure(curves, folder / f"traversal_curves_{direction}.png"))
+        leakage = traversal_leakage_figure(sections[direction]["leakage"])
+        written.append(save_figure(leakage, folder / f"traversal_leakage_{direction}.png"))
+        for strip in of_direction:
+            name = f"traversal_of_{strip.name}_{direction}"
+            written.append(save_figure(strip_figure(strip), folder / f"{name}.png"))
+            written.append(write_animation(strip, folder / f"{name}.gif"))
+    for old in set(folder.glob("traversal_*.*")) - set(written):
         old.unlink()
     return written

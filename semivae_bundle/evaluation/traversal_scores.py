@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr
+from sklearn.covariance import LedoitWolf
 
 from semivae_bundle.evaluation.bootstrap import FloatArray, mean_estimate, patient_resamples
 from semivae_bundle.evaluation.report import Intervals
@@ -20,6 +21,16 @@ LEAKAGE = (
     "cohort, shapes after their regression on the decoded map's own volume; row: the moved feature, column: the "
     "measured one; mean over patients, signed; mean_absolute has the size where signs differ between scans"
 )
+
+
+Distance = Callable[[FloatArray], FloatArray]
+"""Changes of the code (S, L) -> their lengths (S,) in standard deviations of the scans' codes."""
+
+
+def code_distance(codes: FloatArray) -> Distance:
+    """Mahalanobis length by the covariance of `codes` (n, L), shrunk after Ledoit and Wolf: too short for few scans."""
+    precision = LedoitWolf().fit(codes).precision_
+    return lambda change: np.sqrt(np.maximum(np.einsum("sl,lm,sm->s", change, precision, change), 0))
 
 
 def slope(x: FloatArray, y: FloatArray) -> float:
@@ -41,21 +52,26 @@ def rank_correlation(x: FloatArray, y: FloatArray) -> float:
     return float(spearmanr(x[known], y[known]).statistic) if np.ptp(y[known]) > 0 else 0.0
 
 
-def followed_section(traversals: Sequence[Traversal], column: str, intervals: Intervals) -> dict[str, Any]:
+def followed_section(
+    traversals: Sequence[Traversal], column: str, intervals: Intervals, distance: Distance
+) -> dict[str, Any]:
     """Of all scans' traversals of one feature: rank correlation and slope with intervals over patients, the curves, and
     how many maps lacked the region. Steps without it are left out of a scan's figures; below three there are none.
+    `distance` gives the length of the farthest change of the code.
     """
     pairs = [compared(one, column) for one in traversals]
     ranks, slopes = (np.array([figure(x, y) for x, y in pairs]) for figure in (rank_correlation, slope))
     empty = np.array([np.isnan(y).sum() for _, y in pairs])
     counts = patient_resamples([one.patient for one in traversals], intervals.resamples, intervals.seed)
     physical = compared_in(column) != "normalised"
+    lengths = np.array([distance(one.change).max() for one in traversals])
     return {
         "scans": len(traversals),
         "patients": len({one.patient for one in traversals}),
         "compared_in": compared_in(column),
         "spearman": mean_estimate(ranks, counts, intervals.level),
         "slope": mean_estimate(slopes, counts, intervals.level),
+        "farthest_change": mean_estimate(lengths, counts, intervals.level),
         "without_the_region": {
             "scans": int((empty > 0).sum()),
             "maps": int(empty.sum()),

@@ -131,9 +131,16 @@ def test_the_config_traverses_a_checkpoint_end_to_end(phantom_dir: Path, tmp_pat
     report = json.loads((tmp_path / "evaluation" / "traversals.json").read_text())
     assert report["provenance"]["split"] == "train"
     assert report["options"]["steps"] == 3
+    splits = json.loads((tmp_path / "splits.json").read_text())["splits"]
+    assert report["directions"]["usual"]["missing"].startswith(f"{len(splits['train'])} encoded scans; at least 12")
+    found = report["directions"]["nearest"]
     # An untrained decoder draws no tumour, and the report says so.
-    assert report["features"]["vol_total"]["without_the_region"]["maps"] == 2 * 3
-    assert report["features"]["vol_total"]["slope"]["value"] is None
-    assert report["together"]["vol_total"]["moved_too"] == ["vol_ed"]
+    assert found["features"]["vol_total"]["without_the_region"]["maps"] == 2 * 3
+    assert found["features"]["vol_total"]["slope"]["value"] is None
+    assert found["together"]["vol_total"]["moved_too"] == ["vol_ed"]
     names = {file.name for file in (tmp_path / "evaluation").iterdir()}
-    assert {"traversal_curves.png", "traversal_leakage.png", "traversal_of_vol_total.gif"} <= names
+    assert {
+        "traversal_curves_nearest.png",
+        "traversal_leakage_nearest.png",
+        "traversal_of_vol_total_nearest.gif",
+    } <= names

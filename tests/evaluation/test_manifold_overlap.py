@@ -25,13 +25,13 @@ def test_generated_in_one_of_two_clusters_are_precise_and_recall_half() -> None:
 
 def test_one_generated_outlier_makes_recall_whole_and_leaves_coverage_at_0() -> None:
     # arXiv:2002.09797, section 3: the outlier's ball reaches back over all real points, near which nothing was drawn.
-    generated = np.concatenate([CLOUD + [30, 0, 0, 0], [[-30, 0, 0, 0]]])
+    generated = np.concatenate([CLOUD + np.array([30, 0, 0, 0]), [[-30, 0, 0, 0]]])
     found = manifold_overlap(CLOUD, generated, 5)
     assert (found.recall, found.coverage) == (1, 0)
 
 
 def test_one_real_outlier_makes_precision_whole_and_leaves_density_near_0() -> None:
-    real = np.concatenate([CLOUD + [30, 0, 0, 0], [[-30, 0, 0, 0]]])
+    real = np.concatenate([CLOUD + np.array([30, 0, 0, 0]), [[-30, 0, 0, 0]]])
     found = manifold_overlap(real, CLOUD, 5)
     assert found.precision == 1
     assert found.density == pytest.approx(1 / 5)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from semivae_bundle.evaluation.report import Intervals
 from semivae_bundle.evaluation.traversal import Traversal, compared, traverse
+from semivae_bundle.evaluation.traversal_codes import nearest_change
 from semivae_bundle.evaluation.traversal_options import TraversalOptions
 from semivae_bundle.evaluation.traversal_request import central_ranges, positions, requested_values
 from semivae_bundle.evaluation.traversal_scores import followed_section, leakage_section, rank_correlation, slope
@@ -21,7 +22,7 @@ SIDE, FOV = 48, 144.0
 FEATURES = ["vol_total", "loc_x_total", "elongation_total"]
 TARGETS = {"vol": 1, "loc": 1, "shape": 1}
 OPTIONS = TraversalOptions(
-    FEATURES, scans=3, steps=7, volume_factor=2.0, location_mm=20.0, central_share=0.9, together={}
+    FEATURES, scans=3, steps=7, code_scans=3, volume_factor=2.0, location_mm=20.0, central_share=0.9, together={}
 )
 INTERVALS = Intervals(level=0.95, resamples=50, permutations=5, seed=0)
 CENTRAL = np.array([[-1.0, 1.0], [-1.0, 1.0], [-1.0, 1.0]])
@@ -85,8 +86,16 @@ def traversals(toy: Toy, scales: Normalizer, column: str) -> list[Traversal]:
         mean = 0.2 * torch.randn(9, generator=torch.Generator().manual_seed(seed))
         predicted = toy.heads(mean[None])[0].detach().double().numpy()
         values = requested_values(predicted, place, scales, OPTIONS, CENTRAL)
-        found.append(traverse(toy, scales, mean, {place: values}, [FOV / SIDE] * 3, f"s{seed}", f"p{seed}")[0])
+        found.append(
+            traverse(
+                toy, scales, nearest_change(toy.heads), mean, {place: values}, [FOV / SIDE] * 3, f"s{seed}", f"p{seed}"
+            )[0]
+        )
     return found
+
+
+def length(change: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(change, axis=1)
 
 
 def leakage(toy: Toy, scales: Normalizer, columns: Sequence[str] = FEATURES) -> np.ndarray:
@@ -96,7 +105,7 @@ def leakage(toy: Toy, scales: Normalizer, columns: Sequence[str] = FEATURES) -> 
 
 @pytest.mark.parametrize("column", FEATURES)
 def test_a_decoder_that_draws_what_it_is_told_follows(scales: Normalizer, column: str) -> None:
-    found = followed_section(traversals(Toy(scales), scales, column), column, INTERVALS)
+    found = followed_section(traversals(Toy(scales), scales, column), column, INTERVALS, length)
     assert found["spearman"].value == pytest.approx(1)
     assert found["slope"].value == pytest.approx(1, abs=0.05)
     assert found["without_the_region"]["scans"] == 0
@@ -119,7 +128,7 @@ def test_moving_the_volume_of_an_exact_decoder_leaks_nothing(scales: Normalizer)
 
 @pytest.mark.parametrize("column", FEATURES)
 def test_a_decoder_that_ignores_its_code_has_slope_0(scales: Normalizer, column: str) -> None:
-    found = followed_section(traversals(Toy(scales, ignores=True), scales, column), column, INTERVALS)
+    found = followed_section(traversals(Toy(scales, ignores=True), scales, column), column, INTERVALS, length)
     assert (found["slope"].value, found["spearman"].value) == (0, 0)
 
 
@@ -155,7 +164,7 @@ def test_an_empty_map_is_counted_and_leaves_a_gap(scales: Normalizer) -> None:
 
     toy = Toy(scales)
     toy.decoder = Vanishing(toy.heads, scales)
-    found = followed_section(traversals(toy, scales, "loc_x_total"), "loc_x_total", INTERVALS)
+    found = followed_section(traversals(toy, scales, "loc_x_total"), "loc_x_total", INTERVALS, length)
     assert found["without_the_region"]["scans"] == 3
     assert 6 <= found["without_the_region"]["maps"] <= 15
     assert np.isnan(found["curves"][0]["obtained"][0])

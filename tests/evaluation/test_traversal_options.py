@@ -6,7 +6,7 @@ import pytest
 from semivae_bundle.evaluation.traversal_options import TraversalOptions
 
 OPTIONS = TraversalOptions(
-    ["vol_total"], scans=2, steps=3, volume_factor=2.0, location_mm=20.0, central_share=0.9, together={}
+    ["vol_total"], scans=2, steps=3, code_scans=9, volume_factor=2.0, location_mm=20.0, central_share=0.9, together={}
 )
 
 
@@ -15,7 +15,7 @@ OPTIONS = TraversalOptions(
     [
         ("features", []),
         ("features", ["vol_total", "vol_total"]),
-        ("scans", 0),
+        ("code_scans", 0),
         ("steps", 2),
         ("volume_factor", 1.0),
         ("location_mm", 0.0),
@@ -24,5 +24,5 @@ OPTIONS = TraversalOptions(
     ],
 )
 def test_a_value_that_makes_no_traversal_is_told(name: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=rf"traversals:\n  {name}: expected"):
+    with pytest.raises(ValueError, match=rf"traversals:\n  .*{name}: expected"):
         replace(OPTIONS, **{name: value})

@@ -29,7 +29,7 @@ def drawn() -> Drawn:
 @pytest.fixture
 def strip(drawn: Drawn) -> Strip:
     values = np.array([[-20.0], [0.0], [20.0]])
-    one = Traversal("s1", "p1", 0, values / 20, values / 20, values, np.array([[np.nan], [1.0], [19.0]]))
+    one = Traversal("s1", "p1", 0, values / 20, values / 20, values, np.array([[np.nan], [1.0], [19.0]]), values)
     brain = np.zeros((16, 16, 16), bool)
     brain[2:14, 3:13, 2:14] = True
     return strip_of(one, drawn, brain, "loc_x_total", "loc_x_total")
@@ -43,7 +43,7 @@ def test_the_plane_is_one_through_the_tumour_cut_to_the_brain(strip: Strip) -> N
 
 def test_what_moves_along_z_is_seen_from_the_front(drawn: Drawn) -> None:
     values = np.zeros((STEPS, 1))
-    one = Traversal("s1", "p1", 0, values, values, values, values)
+    one = Traversal("s1", "p1", 0, values, values, values, values, values)
     seen = strip_of(one, drawn, np.ones((16, 16, 16), bool), "loc_z_total", "loc_z_total")
     # In a coronal plane the cube is four voxels wide and three high.
     assert (seen.maps > 0).sum(axis=(1, 2)).tolist() == [12, 12, 12]
