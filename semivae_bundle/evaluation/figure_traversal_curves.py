@@ -44,7 +44,8 @@ def _draw_panel(axes: Axes, column: str, section: Mapping[str, Any]) -> None:
     axes.plot(limits, limits, color=GREY, linewidth=1, linestyle="--", zorder=1)
     unit = section["curves_unit"].replace("mm3", "mm³").replace("mm2", "mm²")
     axes.set_title(column if unit == "1" else f"{column} [{unit}]", fontsize=10)
-    axes.text(0.04, 0.96, _caption(section), transform=axes.transAxes, va="top", fontsize=7.5)
+    box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.5}
+    axes.text(0.04, 0.96, _caption(section), transform=axes.transAxes, va="top", fontsize=7.5, bbox=box)
     axes.set_box_aspect(1)
     axes.tick_params(labelsize=7, which="both")
     open_axes(axes)

@@ -32,8 +32,8 @@ METHOD = {
     "perfect": "two sets of draws from the prior, as many: what can be reached with these patients and dimensions",
     "nearest_subjects": f"samples; median distance to the nearest of a random half of the patients; {DIVISIONS} halves",
     "holes": f"lowest log density of the mixture of posteriors on {PAIRS} random lines between two means ({STEPS} "
-    "points), less that at the line's sparser end, without the two posteriors at the ends; limit: the 5 % quantile of a "
-    "single Gaussian of the same covariance, or -0.1 nats if that is lower",
+    "points), less that at the line's sparser end, without the two posteriors at the ends; limit: the 5 % quantile of "
+    "one Gaussian of the same covariance, or -0.1 nats if that is lower",
 }
 
 

@@ -13,9 +13,10 @@ from semivae_bundle.features.normalizer import Normalizer
 from semivae_bundle.features.schema import feature_of
 
 HELD_FIXED = (
-    "all other heads' normalised predictions and the part of the code that no head reads. A shape is residualised on "
-    "the volume: while the volume moves, the raw shape that is asked for moves along the cohort's regression; while a "
-    "shape moves, the volume that its regression is added back with is the predicted one, and stays"
+    "all other heads' normalised predictions; in the nearest direction also the part of the code that no head reads, "
+    "which in the usual direction goes as it does in the cohort. A shape is residualised on the volume: while the "
+    "volume moves, the raw shape that is asked for moves along the cohort's regression; while a shape moves, the "
+    "volume that its regression is added back with is the predicted one, and stays"
 )
 
 
