@@ -1,5 +1,5 @@
 """The steps of the work as commands: `python -m semivae_bundle
-phantom|index|precompute|train|calibrate|evaluate|report|infer|schedules|version`.
+phantom|index|precompute|train|calibrate|evaluate|traverse|report|infer|schedules|version`.
 
 Each step but `phantom`, `report` and `version` is a run id of the bundle's configs, run as `python -m
 monai.bundle run` runs it. What a command adds: it finds the configs, mixes in recipes, refuses a misspelt option, and
@@ -114,6 +114,12 @@ def report(evaluation_dir: str, **targets: float) -> None:
     print(f"{write_report_page(folder, targets_from({**recorded, **targets}))}: written")
 
 
+def traverse(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
+    """Move the features of --traversal_scans (20) codes and measure what is drawn: traversals.json, pictures."""
+    configs = ["train.json", "evaluate.json"]
+    run_step("traversing", configs, recipe, dataset_dir=dataset_dir, output_dir=output_dir, **options)
+
+
 def infer(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
     """Scans without masks -> latents.csv, features.csv and a tumour map each. Give it the recipe of the training."""
     run_step("evaluating", ["inference.json"], recipe, dataset_dir=dataset_dir, output_dir=output_dir, **options)
@@ -140,6 +146,7 @@ COMMANDS = {
     "calibrate": calibrate,
     "evaluate": evaluate,
     "report": report,
+    "traverse": traverse,
     "infer": infer,
     "schedules": schedules,
     "version": version,

@@ -75,8 +75,10 @@ def test_what_a_user_can_repair_is_one_line_and_code_2(tmp_path: Path, capsys: p
     assert "phantoms: visits: expected at least 1" in failure(["phantom", str(tmp_path), "--visits", "0"], capsys)
     said = failure(["index", str(tmp_path / "none"), "--output_dir", str(tmp_path)], capsys)
     assert "semivae_bundle: dataset_dir: expected a folder of subjects" in said
-    said = failure(["evaluate", str(tmp_path), "--output_dir", str(tmp_path)], capsys)
-    assert "no checkpoint; run training first" in said
+    for command, run_id in (("evaluate", "evaluating"), ("traverse", "traversing")):
+        said = failure([command, str(tmp_path), "--output_dir", str(tmp_path)], capsys)
+        assert f"{run_id}: " in said
+        assert "no checkpoint; run training first" in said
 
 
 def test_a_yes_or_no_option_must_be_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,8 +10,9 @@ LIMITS = {"neighbours": (1, 19), "folds": (2, 10), "trees": (1, 10_000), "draws"
 
 @dataclass(frozen=True)
 class LatentOptions:
-    """`neighbours` of the estimator of mutual information, `folds` of the held-out probes, `trees` of the boosted one,
-    `draws` of the permutation null of two dimensions, `false_discovery_rate` that is allowed for, `seed`.
+    """`neighbours` of the estimator of mutual information and of the balls of `manifold_overlap`, `folds` of the
+    held-out probes, `trees` of the boosted one, `draws` of the permutation null of two dimensions,
+    `false_discovery_rate` that is allowed for, `seed`.
     """
 
     neighbours: int

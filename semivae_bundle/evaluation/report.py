@@ -13,6 +13,7 @@ from semivae_bundle.data.subjects import MODALITIES
 from semivae_bundle.evaluation.bootstrap import METHOD, Estimate, FloatArray, mean_estimate, patient_resamples
 from semivae_bundle.evaluation.image_quality import RANGE_STATEMENT
 from semivae_bundle.evaluation.independence import independence
+from semivae_bundle.evaluation.latent_coverage import latent_coverage
 from semivae_bundle.evaluation.latent_independence import kl_per_partition
 from semivae_bundle.evaluation.latent_intervals import latent_intervals
 from semivae_bundle.evaluation.latent_options import LatentOptions
@@ -88,6 +89,7 @@ def metrics_report(
             results.mean, partition, results.patients, intervals.permutations, intervals.seed, latent
         ),
         "latent_intervals": latent_intervals(results.mean, results.patients, partition, counts, intervals.level),
+        "coverage_of_latent_space": latent_coverage(results.mean, results.log_var, partition, results.patients, latent),
         **factor_sections(results, normalizer, partition, generating, latent),
         "image": _image_section(results, counts, intervals.level),
         "tumour_map": _tumour_section(results, counts, intervals.level),

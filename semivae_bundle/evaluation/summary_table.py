@@ -16,7 +16,8 @@ def summary_table(report: Mapping[str, Any]) -> str:
         f"{source['split']}: {subjects['evaluated']} subjects of {subjects['patients']} patients, "
         f"{subjects['labelled']} labelled; in brackets {intervals['level']:.0%} intervals ({intervals['method']})"
     )
-    blocks = (_features(report), _partitions(report), _independence(report), _image(report), _tumour(report))
+    code = (_partitions(report), _independence(report), _latent_coverage(report["coverage_of_latent_space"]))
+    blocks = (_features(report), *code, _image(report), _tumour(report))
     coverage = [_coverage(report["coverage"])] if "coverage" in report else []
     return "\n\n".join([head, *blocks, *coverage])
 
@@ -97,6 +98,13 @@ def _tumour(report: Mapping[str, Any]) -> str:
         rest = [number(volume["mean_ln_ratio"]["value"], "+.2f"), number(volume["mae_mm3"]["value"], ".4g")]
         rows.append([region, str(dice["subjects"]), *figures, *rest])
     return aligned(rows)
+
+
+def _latent_coverage(section: Mapping[str, Any]) -> str:
+    if "missing" in section:
+        return f"coverage of the latent space: {section['missing']}"
+    lines = [f"{name}: {words}" for name, words in section["verdict"].items()]
+    return "\n  ".join(["coverage of the latent space (samples of the aggregate posterior against the prior)", *lines])
 
 
 def _coverage(coverage: Mapping[str, Any]) -> str:

@@ -27,6 +27,11 @@ NEW_IDS = {
     "validate#handlers",
     "validate#evaluator#val_handlers",
     "evaluating",
+    "traversal_scans",
+    "traversal_steps",
+    "traversal_features",
+    "traversals",
+    "traversing",
 }
 TINY = {
     "roi_size": [32, 32, 32],
@@ -117,4 +122,32 @@ def test_the_config_evaluates_a_checkpoint_end_to_end(phantom_dir: Path, tmp_pat
         "report.html",
         "predicted_against_measured.png",
         "latent_correlation.png",
+    } <= names
+
+
+def test_the_config_traverses_a_checkpoint_end_to_end(phantom_dir: Path, tmp_path: Path) -> None:
+    parser = a_parser(phantom_dir, tmp_path)
+    parser.update({"evaluate_split": "train", "traversal_scans": 2, "traversal_steps": 3})
+    parser["targets"]["vol"] = ["vol_total", "vol_ed"]
+    parser["traversal_features"] = ["vol_total", "loc_x_total", "sphericity_total"]
+    (tmp_path / "checkpoints").mkdir()
+    torch.manual_seed(0)
+    network = parser.get_parsed_content("network_def")
+    torch.save(network.state_dict(), tmp_path / "checkpoints" / "model.pt")
+    run(parser, "traversing")
+    report = json.loads((tmp_path / "evaluation" / "traversals.json").read_text())
+    assert report["provenance"]["split"] == "train"
+    assert report["options"]["steps"] == 3
+    splits = json.loads((tmp_path / "splits.json").read_text())["splits"]
+    assert report["directions"]["usual"]["missing"].startswith(f"{len(splits['train'])} encoded scans; at least 12")
+    found = report["directions"]["nearest"]
+    # An untrained decoder draws no tumour, and the report says so.
+    assert found["features"]["vol_total"]["without_the_region"]["maps"] == 2 * 3
+    assert found["features"]["vol_total"]["slope"]["value"] is None
+    assert found["together"]["vol_total"]["moved_too"] == ["vol_ed"]
+    names = {file.name for file in (tmp_path / "evaluation").iterdir()}
+    assert {
+        "traversal_curves_nearest.png",
+        "traversal_leakage_nearest.png",
+        "traversal_of_vol_total_nearest.gif",
     } <= names
