@@ -37,7 +37,7 @@ cohort=(--dataset_dir "$demo/data" --output_dir "$out")
 epochs=(${EPOCHS:+--epochs "$EPOCHS"})
 
 evaluate_validation() {
-  bundle evaluating "$evaluation" "${cohort[@]}" --evaluate_split validation
+  bundle evaluating "$evaluation" "${cohort[@]}" --evaluate_split validation --shown_subjects 1
   # The test split's evaluation takes the same folder next.
   rm -rf "$out/evaluation_validation"
   mv "$out/evaluation" "$out/evaluation_validation"
