@@ -62,6 +62,12 @@ def write_csv_atomically(path: Path | str, header: Sequence[str], rows: Iterable
     write_text_atomically(path, text.getvalue())
 
 
+def sha256_of_file(path: Path | str) -> str:
+    """Hex digest of one file, as `sha256sum` prints it; `sha256_of_files` of it alone is another number."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def sha256_of_files(paths: Sequence[Path | str]) -> str:
     """Hex digest over the bytes of the files in the given order; their names don't count.
 

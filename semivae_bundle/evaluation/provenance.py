@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import monai
 import torch
 
 from semivae_bundle import __version__
+from semivae_bundle.data.files import sha256_of_file
 from semivae_bundle.data.splits import split_hash
 
 
@@ -18,10 +18,7 @@ def checkpoint_record(checkpoint: Path) -> dict[str, str | None]:
     """Name and SHA-256 of a checkpoint (as `sha256sum` prints it); None for the hash where there is no file, as in
     federated learning, where the weights come from the server.
     """
-    digest = None
-    if checkpoint.is_file():
-        with checkpoint.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = sha256_of_file(checkpoint) if checkpoint.is_file() else None
     return {"file": f"{checkpoint.parent.name}/{checkpoint.name}", "sha256": digest}
 
 

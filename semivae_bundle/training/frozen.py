@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import torch
 from torch import nn
+
+from semivae_bundle.data.files import sha256_of_file
 
 
 def frozen_network(network: nn.Module, weights_file: str | Path | None, sha256: str | None) -> nn.Module:
@@ -22,8 +23,7 @@ def frozen_network(network: nn.Module, weights_file: str | Path | None, sha256: 
             f"frozen network {type(network).__name__}: expected a local file of weights, found {weights_file}; "
             "nothing is downloaded, so fetch it yourself and say where it is"
         )
-    with Path(weights_file).open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    found = sha256_of_file(weights_file)
     if sha256 is not None and found != sha256.lower():
         raise ValueError(f"{weights_file}: expected SHA-256 {sha256}, found {found}; it is another file, or damaged")
     state = torch.load(weights_file, map_location="cpu", weights_only=True)

@@ -69,6 +69,12 @@ def run(parser: ConfigParser, run_id: str) -> None:
         parser.get_parsed_content(f"{run_id}#{i}")
 
 
+def write_untrained_weights(parser: ConfigParser, output_dir: Path) -> None:
+    (output_dir / "checkpoints").mkdir()
+    torch.manual_seed(0)
+    torch.save(parser.get_parsed_content("network_def").state_dict(), output_dir / "checkpoints" / "model.pt")
+
+
 def test_every_override_meets_something_in_the_training_config() -> None:
     train = ConfigParser(ConfigParser.load_config_file(str(TRAIN)))
     overlay: dict[str, Any] = json.loads(EVALUATE.read_text())
@@ -103,10 +109,7 @@ def test_federated_clients_can_switch_off_the_loading_of_a_checkpoint(tmp_path: 
 def test_the_config_evaluates_a_checkpoint_end_to_end(phantom_dir: Path, tmp_path: Path) -> None:
     parser = a_parser(phantom_dir, tmp_path)
     parser["evaluate_split"] = "train"
-    (tmp_path / "checkpoints").mkdir()
-    torch.manual_seed(0)
-    network = parser.get_parsed_content("network_def")
-    torch.save(network.state_dict(), tmp_path / "checkpoints" / "model.pt")
+    write_untrained_weights(parser, tmp_path)
     run(parser, "evaluating")
     metrics = json.loads((tmp_path / "evaluation" / "metrics.json").read_text())
     splits = json.loads((tmp_path / "splits.json").read_text())["splits"]
@@ -130,10 +133,7 @@ def test_the_config_traverses_a_checkpoint_end_to_end(phantom_dir: Path, tmp_pat
     parser.update({"evaluate_split": "train", "traversal_scans": 2, "traversal_steps": 3})
     parser["targets"]["vol"] = ["vol_total", "vol_ed"]
     parser["traversal_features"] = ["vol_total", "loc_x_total", "sphericity_total"]
-    (tmp_path / "checkpoints").mkdir()
-    torch.manual_seed(0)
-    network = parser.get_parsed_content("network_def")
-    torch.save(network.state_dict(), tmp_path / "checkpoints" / "model.pt")
+    write_untrained_weights(parser, tmp_path)
     run(parser, "traversing")
     report = json.loads((tmp_path / "evaluation" / "traversals.json").read_text())
     assert report["provenance"]["split"] == "train"
