@@ -11,22 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from monai.bundle import ConfigWorkflow
+from tiny_networks import THREE_STAGES
 
 ROOT = Path(__file__).parents[1]
 REAL = Path(os.environ.get("SEMIVAE_REAL_DATA") or ROOT.parent / "shared" / "real")
 SUBJECTS = ["BraTS-MET-00110-000", "BrainLesion-case-000", "TCGA-DU-7294", "TCGA-FG-6692"]
 NETWORK: dict[str, Any] = {
-    "roi_size": [32, 32, 32],
+    **THREE_STAGES,
     # One of the four has no enhancing tumour, and two are too few to standardise by.
     "targets": {"vol": ["vol_total", "vol_ed"], "loc": ["loc_x_total"], "shape": ["sphericity_total"]},
-    "network_def#encoder#base_filters": 4,
-    "network_def#encoder#blocks": [1, 1, 1],
-    "network_def#encoder#norm_groups": 4,
-    "network_def#encoder#pool_size": 2,
-    "network_def#encoder#pool_channels": 4,
-    "network_def#encoder#hidden_size": 8,
-    "network_def#decoder#channels": [8, 8, 8],
-    "network_def#decoder#norm_groups": 4,
     "device": "$torch.device('cpu')",
     "amp": False,
     "workers": 2,

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from monai.bundle import ConfigWorkflow
+from tiny_networks import THREE_STAGES
 
 ROOT = Path(__file__).parents[1]
 CONFIG, META = ROOT / "configs" / "train.json", ROOT / "configs" / "metadata.json"
@@ -19,19 +20,11 @@ LOGGED = {
     *("diag/au_count_residual", "semivae/corr_z_vol_z_residual"),
 }
 TINY: dict[str, Any] = {
-    "roi_size": [32, 32, 32],
+    **THREE_STAGES,
     "targets": {"vol": ["vol_total", "vol_ed"], "loc": ["loc_x_total"], "shape": ["sphericity_total"]},
     "residualise": {},
     "residualise_degree": 1,
     "split_fractions": {"train": 0.5, "validation": 0.5, "test": 0.0},
-    "network_def#encoder#base_filters": 4,
-    "network_def#encoder#blocks": [1, 1, 1],
-    "network_def#encoder#norm_groups": 4,
-    "network_def#encoder#pool_size": 2,
-    "network_def#encoder#pool_channels": 4,
-    "network_def#encoder#hidden_size": 8,
-    "network_def#decoder#channels": [8, 8, 8],
-    "network_def#decoder#norm_groups": 4,
     "device": "$torch.device('cpu')",
     "amp": False,
     "workers": 1,

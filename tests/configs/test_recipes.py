@@ -11,6 +11,7 @@ import torch
 import yaml
 from monai.bundle import ConfigParser
 from monai.networks.nets.resnet import ResNetFeatures
+from tiny_networks import TWO_STAGES
 from torch import Tensor
 
 from semivae_bundle.networks.heads import MLPHeads
@@ -61,16 +62,11 @@ NEW |= {
 # Recipes that change the network have to fit inference.json as well.
 OF_THE_NETWORK = ("demo", "mlp_heads", "roi_128")
 SMALL = {
-    "roi_size": [32, 32, 32],
+    **TWO_STAGES,
     "targets": {"vol": ["vol_total"], "loc": ["loc_x_total"], "shape": ["sphericity_total"]},
     "residualise": {},
     "residualise_degree": 1,
     "split_fractions": {"train": 0.5, "validation": 0.5},
-    "network_def#encoder#base_filters": 8,
-    "network_def#encoder#blocks": [1, 1],
-    "network_def#encoder#pool_size": 2,
-    "network_def#encoder#pool_channels": 4,
-    "network_def#decoder#channels": [16, 8],
     "amp": False,
     "workers": 1,
     "loader_workers": 0,

@@ -9,25 +9,18 @@ import pytest
 import torch
 import yaml
 from monai.bundle import ConfigParser, ConfigWorkflow
+from tiny_networks import THREE_STAGES
 
 from semivae_bundle.data.phantom.cohort import generate_phantoms
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
 TINY: dict[str, Any] = {
-    "roi_size": [32, 32, 32],
+    **THREE_STAGES,
     "targets": {"vol": ["vol_total"], "loc": ["loc_x_total"], "shape": ["sphericity_total"]},
     "residualise": {},
     "residualise_degree": 1,
     "split_fractions": {"train": 0.75, "validation": 0.25},
-    "network_def#encoder#base_filters": 4,
-    "network_def#encoder#blocks": [1, 1, 1],
-    "network_def#encoder#norm_groups": 4,
-    "network_def#encoder#pool_size": 2,
-    "network_def#encoder#pool_channels": 4,
-    "network_def#encoder#hidden_size": 8,
-    "network_def#decoder#channels": [8, 8, 8],
-    "network_def#decoder#norm_groups": 4,
     "device": "$torch.device('cpu')",
     "amp": False,
     "workers": 1,

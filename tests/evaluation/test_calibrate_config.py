@@ -8,23 +8,13 @@ from typing import Any
 import pytest
 import torch
 from monai.bundle import ConfigParser
+from tiny_networks import TWO_STAGES
 
 from semivae_bundle.evaluation.calibration import Calibration
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 TARGETS = {"vol": ["vol_total"], "loc": ["loc_x_total"], "shape": ["sphericity_total"]}
-NETWORK = {
-    "roi_size": [32, 32, 32],
-    "targets": TARGETS,
-    "network_def#encoder#base_filters": 8,
-    "network_def#encoder#blocks": [1, 1],
-    "network_def#encoder#pool_size": 2,
-    "network_def#encoder#pool_channels": 4,
-    "network_def#decoder#channels": [16, 8],
-    "device": "$torch.device('cpu')",
-    "workers": 1,
-    "progress": False,
-}
+NETWORK = {**TWO_STAGES, "targets": TARGETS, "device": "$torch.device('cpu')", "workers": 1, "progress": False}
 COHORT = {**NETWORK, "residualise": {}, "residualise_degree": 1, "split_fractions": {"train": 0.5, "validation": 0.5}}
 # Eight phantoms are few: a level that they can give, and a gate that they cannot.
 CALIBRATE = {**COHORT, "calibration_level": 0.5}

@@ -6,6 +6,7 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 from monai.fl.client.monai_algo import disable_ckpt_loaders
+from tiny_networks import TWO_STAGES
 
 ROOT = Path(__file__).parents[2]
 TRAIN, EVALUATE = ROOT / "configs" / "train.json", ROOT / "configs" / "evaluate.json"
@@ -34,16 +35,11 @@ NEW_IDS = {
     "traversing",
 }
 TINY = {
-    "roi_size": [32, 32, 32],
+    **TWO_STAGES,
     "targets": {"vol": ["vol_total"], "loc": ["loc_x_total"], "shape": ["sphericity_total"]},
     "residualise": {},
     "residualise_degree": 1,
     "split_fractions": {"train": 0.7, "validation": 0.15, "test": 0.15},
-    "network_def#encoder#base_filters": 8,
-    "network_def#encoder#blocks": [1, 1],
-    "network_def#encoder#pool_size": 2,
-    "network_def#encoder#pool_channels": 4,
-    "network_def#decoder#channels": [16, 8],
     "device": "$torch.device('cpu')",
     "amp": False,
     "workers": 1,
