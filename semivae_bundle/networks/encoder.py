@@ -82,6 +82,13 @@ class ResNetEncoder(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """(B, C, D, H, W) -> features by name, float32; tumour logits (B, 4, D, H, W)."""
+        appearance, logits = self.look(image)
+        # Detached: early on, the feature regression's large and aimless gradient would unlearn the segmentation.
+        size, place, form = self.moments(logits.detach())
+        return {"appearance": appearance, "size": size, "place": place, "form": form}, logits
+
+    def look(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, D, H, W) -> appearance (B, hidden_size), float32; tumour logits (B, 4, D, H, W)."""
         x = self.stem(image)
         averages, laterals = [], []
         for stage, lateral in zip(self.stages, self.laterals):  # noqa: B905 - TorchScript knows no strict
@@ -92,7 +99,5 @@ class ResNetEncoder(nn.Module):
         for finer in laterals[:-1][::-1]:
             pyramid = finer + interpolate(pyramid, scale_factor=2.0, mode="trilinear", align_corners=False)
         logits = self.segment(self.smooth(torch.relu(pyramid)))
-        # Detached: early on, the feature regression's large and aimless gradient would unlearn the segmentation.
-        size, place, form = self.moments(logits.detach())
         read = torch.cat([torch.cat(averages, dim=1), self.where(x)], dim=1)
-        return {"appearance": self.appearance(read).float(), "size": size, "place": place, "form": form}, logits
+        return self.appearance(read).float(), logits
