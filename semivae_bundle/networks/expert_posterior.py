@@ -61,7 +61,7 @@ class ExpertPosterior(Posterior):
     ) -> None:
         super().__init__(feature_sizes, partition, latent_size, reads, hidden_size, min_log_var)
         self.parts = nn.ModuleList(
-            ExpertPartitionPosterior(part, self.min_log_var, evaluated, trained)
+            ExpertPartitionPosterior(part, self.min_log_var, evaluated, trained)  # type: ignore[arg-type]
             if set(reads[name]) & set(EXPERT_FEATURES)
             else part
             for name, part in zip(partition, self.parts, strict=True)

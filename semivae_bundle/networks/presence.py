@@ -33,8 +33,8 @@ class PresenceEncoder(nn.Module):
 
     Absent channels are 0 everywhere (see `presence`). Every layer sees through the presence planes which they are, and
     `presence` (B, C) joins the features: a posterior that reads it can be less sure of what fewer modalities
-    show, which the moments of a segmentation alone cannot tell. One network for all subsets, as fast as ResNetEncoder: the planes
-    cost its first convolution twice. Arguments as for ResNetEncoder.
+    show, which the moments of a segmentation alone cannot tell. One network for all subsets,
+    as fast as ResNetEncoder: the planes cost its first convolution twice. Arguments as for ResNetEncoder.
     """
 
     def __init__(self, in_channels: int, **sizes: Any) -> None:

@@ -61,9 +61,9 @@ NEW |= {
     "modality_dropout": {"dropped_share", "subsets"},
 }
 for experts in ("product_of_experts", "mixture_of_experts"):
-    NEW[experts] = {"dropped_share", "subsets", "network_def#posterior#evaluated", "network_def#posterior#trained"}
+    NEW[experts] = {"network_def#posterior#evaluated", "network_def#posterior#trained"}
 # Recipes that change the network have to fit inference.json as well.
-OF_SUBSETS = ("modality_dropout", "product_of_experts", "mixture_of_experts")
+OF_SUBSETS = ("presence_planes", "product_of_experts", "mixture_of_experts")
 OF_THE_NETWORK = ("demo", "mlp_heads", "roi_128", *OF_SUBSETS)
 SMALL = {
     **TWO_STAGES,

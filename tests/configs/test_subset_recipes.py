@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_recipes import CONFIGS, OF_SUBSETS, SMALL, TRAIN, overlaid
+from monai.bundle import ConfigParser
+from test_recipes import CONFIGS, OF_SUBSETS, SMALL, TRAIN
 
 from semivae_bundle.training.subset_batch import PrepareSubsetBatch
 
@@ -14,7 +15,8 @@ from semivae_bundle.training.subset_batch import PrepareSubsetBatch
 def test_two_tiny_epochs_train_on_subsets_and_reconstruct_whole_scans(
     recipe: str, phantom_dir: Path, tmp_path: Path
 ) -> None:
-    parser = overlaid(TRAIN, CONFIGS / "recipes" / f"{recipe}.yaml")
+    files = [TRAIN, *(CONFIGS / "recipes" / f"{name}.yaml" for name in ("modality_dropout", recipe))]
+    parser = ConfigParser(ConfigParser.load_config_files([str(file) for file in files]))
     parser.update({"dataset_dir": str(phantom_dir), "output_dir": str(tmp_path), **copy.deepcopy(SMALL)})
     parser.update({"device": "$torch.device('cpu')", "dropped_share": 0.9})
     torch.manual_seed(0)
