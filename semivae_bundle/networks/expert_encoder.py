@@ -21,8 +21,8 @@ class ExpertEncoder(nn.Module):
 
     The experts share one ResNetEncoder of a single channel, which M constant planes tell which modality it looks at:
     the modalities are folded into the batch. Its arguments are those of ResNetEncoder; with half the `base_filters`,
-    the M = 4 experts take about as many multiplications as the joint encoder. Absent modalities are 0 everywhere (see `presence`) and
-    have no part in anything.
+    the M = 4 experts take about as many multiplications as the joint encoder. Absent modalities are 0
+    everywhere (see `presence`) and have no part in anything.
 
     Where the experts meet: in the logits of each voxel (`pooled_logits`), before the moments are taken. Size, place and
     form are no linear functions of a segmentation, and no modality shows all of a tumour, so the mean of four volumes
