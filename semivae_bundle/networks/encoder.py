@@ -91,6 +91,18 @@ class ResNetEncoder(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """(B, C, D, H, W) -> features by name, float32; tumour logits (B, 4, D, H, W)."""
+        appearance, maps, logits = self.look(image)
+        # Detached: early on, the feature regression's large and aimless gradient would unlearn the segmentation.
+        size, place, form = self.moments(logits.detach())
+        features = {"appearance": appearance, "size": size, "place": place, "form": form}
+        for name, readout in self.readouts.items():
+            features[name] = readout(image, maps, logits)
+        return features, logits
+
+    def look(self, image: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
+        """(B, C, D, H, W) -> appearance (B, hidden_size), float32; maps of the stages, finest first; tumour logits
+        (B, 4, D, H, W).
+        """
         x = self.stem(image)
         maps, averages, laterals = [], [], []
         for stage, lateral in zip(self.stages, self.laterals):  # noqa: B905 - TorchScript knows no strict
@@ -102,10 +114,5 @@ class ResNetEncoder(nn.Module):
         for finer in laterals[:-1][::-1]:
             pyramid = finer + interpolate(pyramid, scale_factor=2.0, mode="trilinear", align_corners=False)
         logits = self.segment(self.smooth(torch.relu(pyramid)))
-        # Detached: early on, the feature regression's large and aimless gradient would unlearn the segmentation.
-        size, place, form = self.moments(logits.detach())
         read = torch.cat([torch.cat(averages, dim=1), self.where(x)], dim=1)
-        features = {"appearance": self.appearance(read).float(), "size": size, "place": place, "form": form}
-        for name, readout in self.readouts.items():
-            features[name] = readout(image, maps, logits)
-        return features, logits
+        return self.appearance(read).float(), maps, logits

@@ -58,9 +58,13 @@ NEW |= {
     "lagging_inference": {"lagging", "checkpointed#lagging", "validate#additional_metrics#info/residual"}
     | MORE_HANDLERS,
     "uncertainty_weights": {"loss#extra#noise", "loss#weights#noise", "schedules#noise"} | MORE_HANDLERS,
+    "modality_dropout": {"dropped_share", "subsets"},
 }
+for experts in ("product_of_experts", "mixture_of_experts"):
+    NEW[experts] = {"network_def#posterior#evaluated", "network_def#posterior#trained"}
 # Recipes that change the network have to fit inference.json as well.
-OF_THE_NETWORK = ("demo", "mlp_heads", "roi_128")
+OF_SUBSETS = ("presence_planes", "product_of_experts", "mixture_of_experts")
+OF_THE_NETWORK = ("demo", "mlp_heads", "roi_128", *OF_SUBSETS)
 SMALL = {
     **TWO_STAGES,
     "targets": {"vol": ["vol_total"], "loc": ["loc_x_total"], "shape": ["sphericity_total"]},
