@@ -79,9 +79,9 @@ class ConditionalPrior(nn.Module):
         """Latents from the first partition to the last: dimensions where `is_set` (L,) bool have `values` (B, L), every
         other is its prior's mean plus `noise` (B, L) times its spread, given what came before: (B, L).
 
-        Noise of a standard normal samples, 0 takes the prior's means, and `noise_of` a scan's own latents asks what they
-        would be had the set ones been other (abduction, action, prediction: arXiv:2006.06485). A set value changes what
-        comes after it and never what comes before.
+        Noise of a standard normal samples, 0 takes the prior's means, and `noise_of` a scan's own latents asks what
+        they would be had the set ones been other (abduction, action, prediction: arXiv:2006.06485). A set value changes
+        what comes after it and never what comes before.
         """
         latent = values
         for _ in range(1 + len(self.starts)):  # each pass completes one partition more
