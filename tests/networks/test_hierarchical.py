@@ -153,3 +153,20 @@ def test_the_packed_hierarchy_takes_the_trained_weights_and_says_the_same(make_n
         expected, found = trained(image), torch.jit.script(packed)(image)
     for name in ("mean", "log_var", "features", "reconstruction"):
         torch.testing.assert_close(getattr(unpack(found[0], 4, 4), name), expected[name][0])
+
+
+def test_what_the_volume_tells_of_the_location_moves_from_the_posterior_into_the_prior() -> None:
+    torch.manual_seed(0)
+    parts = [nn.Identity() for _ in range(5)]
+    network, (wanted, _) = HierarchicalSemiVAE(*parts, ConditionalPrior(PARTITION, 32, 5.0)), dependent(300)
+    added, log_var = nn.Parameter(wanted.clone()), nn.Parameter(torch.full_like(wanted, -3.0))
+    optimizer = torch.optim.Adam([added, log_var, *network.prior.parameters()], 0.02)
+    for _ in range(400):
+        code = network.descend(added, log_var, torch.randn_like(added))
+        kl = gaussian_kl_between(code["mean"], code["log_var"], code["prior_mean"], code["prior_log_var"])
+        misfit = (code["latent"] - wanted).square().sum(dim=1).mean() / (2 * 0.2**2)
+        optimizer.zero_grad()
+        (misfit + kl.sum()).backward()
+        optimizer.step()
+    assert kl[4:7].sum() < 0.4 * gaussian_kl(code["mean"], code["log_var"])[4:7].sum()
+    assert added[:, 4:7].std() < 0.8 * wanted[:, 4:7].std()
