@@ -57,6 +57,13 @@ NEW |= {
     "gradient_norms": MORE_HANDLERS,
     "lagging_inference": {"lagging", "checkpointed#lagging", "validate#additional_metrics#info/residual"}
     | MORE_HANDLERS,
+    "hierarchy": {"network_def#prior"},
+    "hierarchy_inference": {
+        "network_def#prior",
+        "counterfactual",
+        "counterfactual_volume_factor",
+        "counterfactual_noise",
+    },
     "uncertainty_weights": {"loss#extra#noise", "loss#weights#noise", "schedules#noise"} | MORE_HANDLERS,
     "modality_dropout": {"dropped_share", "subsets"},
 }
