@@ -59,8 +59,17 @@ NEW |= {
     | MORE_HANDLERS,
     "uncertainty_weights": {"loss#extra#noise", "loss#weights#noise", "schedules#noise"} | MORE_HANDLERS,
 }
+READOUTS = {
+    "partition_attention": {"attended_vol", "attended_loc", "attended_shape", "attended_residual"},
+    "coordinate_pooling": {"coordinates"},
+    "multi_scale_shape": {"outline"},
+}
+NEW |= {recipe: {f"network_def#encoder#readouts#{name}" for name in names} for recipe, names in READOUTS.items()}
+NEW["partition_attention"] |= {"attention_stage"}
+NEW["coordinate_pooling"] |= {"coordinate_stage"}
+NEW["multi_scale_shape"] |= {"shape_stages"}
 # Recipes that change the network have to fit inference.json as well.
-OF_THE_NETWORK = ("demo", "mlp_heads", "roi_128")
+OF_THE_NETWORK = ("demo", "mlp_heads", "roi_128", *READOUTS)
 SMALL = {
     **TWO_STAGES,
     "targets": {"vol": ["vol_total"], "loc": ["loc_x_total"], "shape": ["sphericity_total"]},
