@@ -20,6 +20,8 @@ ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
 TRAIN, INFERENCE, MULTI_GPU = CONFIGS / "train.json", CONFIGS / "inference.json", CONFIGS / "multi_gpu_train.json"
 RECIPES = sorted((CONFIGS / "recipes").glob("*.yaml"))
+# What an overlay is laid over, where that is not train.json.
+BASES = {"attention_maps": INFERENCE}
 # What an overlay adds instead of changing.
 NEW = {
     "ema": {"ema", "ema_momentum", "ema_network", "checkpointed#ema_network"},
@@ -66,6 +68,7 @@ READOUTS = {
 }
 NEW |= {recipe: {f"network_def#encoder#readouts#{name}" for name in names} for recipe, names in READOUTS.items()}
 NEW["partition_attention"] |= {"attention_stage"}
+NEW["attention_maps"] = {"attention", "inference_run#attention", "+handlers", "+postprocessing_steps"}
 NEW["coordinate_pooling"] |= {"coordinate_stage"}
 NEW["multi_scale_shape"] |= {"shape_stages"}
 # Recipes that change the network have to fit inference.json as well.
@@ -90,11 +93,12 @@ def overlaid(base: Path, overlay: Path) -> ConfigParser:
 
 
 @pytest.mark.parametrize("overlay", [*RECIPES, MULTI_GPU], ids=lambda path: path.stem)
-def test_every_id_of_an_overlay_meets_one_of_the_training_config(overlay: Path) -> None:
-    train = ConfigParser(ConfigParser.load_config_file(str(TRAIN)))
+def test_every_id_of_an_overlay_meets_one_of_the_config_below_it(overlay: Path) -> None:
+    file = BASES.get(overlay.stem, TRAIN)
+    base = ConfigParser(ConfigParser.load_config_file(str(file)))
     ids = set(ConfigParser.load_config_file(str(overlay))) - {"_desc_"}
-    assert {name for name in ids if name not in train} == NEW.get(overlay.stem, set())
-    assert overlaid(TRAIN, overlay)["_desc_"] != train["_desc_"]
+    assert {name for name in ids if name not in base} == NEW.get(overlay.stem, set())
+    assert overlaid(file, overlay)["_desc_"] != base["_desc_"]
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
