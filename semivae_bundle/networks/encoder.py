@@ -11,6 +11,7 @@ from torch.nn.functional import interpolate
 from semivae_bundle.networks.blocks import BACKGROUND_LOGIT, ResidualBlock, SubpixelUpsample, group_norm
 from semivae_bundle.networks.moments import FORM, PLACE, SIZE, MomentPooling
 from semivae_bundle.networks.partition import check_roi
+from semivae_bundle.networks.stage_channels import check_stages
 
 CLASSES = 4  # background, NCR, ED, ET
 
@@ -87,6 +88,7 @@ class ResNetEncoder(nn.Module):
         taken = [name for name in self.readouts if name in self.feature_sizes]
         if taken:
             raise ValueError(f"encoder: readouts need names other than {list(self.feature_sizes)}, found {taken}")
+        check_stages(dict(self.readouts.items()), widths)
         self.feature_sizes |= {name: int(readout.size) for name, readout in self.readouts.items()}  # type: ignore[arg-type]
 
     def forward(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
