@@ -57,7 +57,7 @@ NEW |= {
     "gradient_norms": MORE_HANDLERS,
     "lagging_inference": {"lagging", "checkpointed#lagging", "validate#additional_metrics#info/residual"}
     | MORE_HANDLERS,
-    "synthesised_contrast": {"train#dataset#variety"},
+    "synthesised_contrast": {"variety", "train#dataset#variety"},
     "uncertainty_weights": {"loss#extra#noise", "loss#weights#noise", "schedules#noise"} | MORE_HANDLERS,
 }
 # Recipes that change the network have to fit inference.json as well.
