@@ -36,6 +36,7 @@ def phantom(
     unlabelled: float = 0.0,
     missing_modality: float = 0.0,
     visits: int = 1,
+    tissues: bool = False,
     workers: int = -1,
     progress: bool = True,
 ) -> None:
@@ -51,6 +52,7 @@ def phantom(
         unlabelled: share of patients without a mask
         missing_modality: share of patients without one of the four images
         visits: scans per patient
+        tissues: write ID-tissues.npz too, for the recipe synthesised_contrast; adds to a cohort made without
         workers: processes, -1 for one per core
         progress: show a progress bar
     """
@@ -67,7 +69,7 @@ def phantom(
         missing_modality=missing_modality,
         visits=visits,
         workers=workers,
-        **read_flags(progress=progress),
+        **read_flags(tissues=tissues, progress=progress),
     )
     print(f"{factors}: written")
 

@@ -66,6 +66,7 @@ NEW |= {
         "counterfactual_volume_factor",
         "counterfactual_noise",
     },
+    "synthesised_contrast": {"variety", "train#dataset#variety"},
     "uncertainty_weights": {"loss#extra#noise", "loss#weights#noise", "schedules#noise"} | MORE_HANDLERS,
     "modality_dropout": {"dropped_share", "subsets"},
 }
