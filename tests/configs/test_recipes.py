@@ -59,8 +59,13 @@ NEW |= {
     | MORE_HANDLERS,
     "uncertainty_weights": {"loss#extra#noise", "loss#weights#noise", "schedules#noise"} | MORE_HANDLERS,
 }
+NEW |= {
+    "modality_stem": {"network_def#encoder#stem"},
+    "modality_decoders": {"+loss"},
+    "single_modality": {"modality", "preprocessing#modality", "encoded", "+training"},
+}
 # Recipes that change the network have to fit inference.json as well.
-OF_THE_NETWORK = ("demo", "mlp_heads", "roi_128")
+OF_THE_NETWORK = ("demo", "mlp_heads", "modality_decoders", "modality_stem", "roi_128")
 SMALL = {
     **TWO_STAGES,
     "targets": {"vol": ["vol_total"], "loc": ["loc_x_total"], "shape": ["sphericity_total"]},
