@@ -58,7 +58,9 @@ def train_models(
     modalities: Sequence[str], out: Path, config_files: Sequence[str | Path], options: Mapping[str, Any]
 ) -> None:
     """`run training` for each, on as many CUDA devices as there are."""
-    devices: list[str | None] = [*visible_devices()][: len(modalities)] or [None]
+    devices: list[str | None] = list(visible_devices()[: len(modalities)])
+    if not devices:
+        devices = [None]
 
     def options_of(modality: str) -> dict[str, Any]:
         return {**options, "modality": modality, "output_dir": out / modality}
