@@ -82,9 +82,15 @@ NEW["partition_attention"] |= {"attention_stage"}
 NEW["attention_maps"] = {"attention", "inference_run#attention", "+handlers", "+postprocessing_steps"}
 NEW["coordinate_pooling"] |= {"coordinate_stage"}
 NEW["multi_scale_shape"] |= {"shape_stages"}
-# Recipes that change the network have to fit inference.json as well.
 OF_SUBSETS = ("presence_planes", "product_of_experts", "mixture_of_experts")
-OF_THE_NETWORK = ("demo", "mlp_heads", "roi_128", *OF_SUBSETS, *READOUTS)
+NEW |= {
+    "modality_stem": {"network_def#encoder#stem"},
+    "modality_decoders": {"+loss"},
+    "single_modality": {"modality", "preprocessing#modality", "encoded", "+training"},
+}
+# Recipes that change the network have to fit inference.json as well.
+OF_MODALITIES = ("modality_decoders", "modality_stem")
+OF_THE_NETWORK = ("demo", "mlp_heads", "roi_128", *OF_MODALITIES, *OF_SUBSETS, *READOUTS)
 SMALL = {
     **TWO_STAGES,
     "targets": {"vol": ["vol_total"], "loc": ["loc_x_total"], "shape": ["sphericity_total"]},
