@@ -25,6 +25,9 @@ class SliceFeatures(nn.Module):
     what lies outside the brain is black. `side` in pixels, a multiple of `patch_size`.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         network: nn.Module,

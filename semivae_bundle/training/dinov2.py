@@ -10,7 +10,7 @@ from semivae_bundle.training.weights_file import WeightsFile, read_state
 
 
 def dinov2_network(weights: WeightsFile, **architecture: Any) -> nn.Module:
-    """transformers' Dinov2Model of `architecture` (arguments of Dinov2Config), frozen, with exactly these weights.
+    """Dinov2Model of transformers, of `architecture` (arguments of Dinov2Config), with exactly these weights, frozen.
 
     transformers maps the published names to its own and would draw weights at random where the file has none; here that
     is a ValueError. ImportError without transformers. Nothing is downloaded but by `weights`.
@@ -46,8 +46,8 @@ def dinov2_network(weights: WeightsFile, **architecture: Any) -> nn.Module:
     if wrong:
         said = "; ".join(f"{len(names)} {kind.replace('_', ' ')} such as {names[0]}" for kind, names in wrong.items())
         raise ValueError(
-            f"{file}: not the weights of Dinov2Model of {architecture}: {said}; give its sizes in extractor_network, as "
-            "in the config.json that came with the weights"
+            f"{file}: not the weights of Dinov2Model of {architecture}: {said}; give its sizes in extractor_network, "
+            "as in the config.json that came with the weights"
         )
     frozen: nn.Module = network.requires_grad_(False).eval()
     return frozen

@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -62,7 +63,7 @@ def read_state(file: str | Path) -> dict[str, Tensor]:
     A .safetensors file, or a state dict as torch.save writes it, bare or under "state_dict" or "model". ValueError for
     anything else.
     """
-    state = _read_safetensors(file) if Path(file).suffix == ".safetensors" else _read_torch(file)
+    state: dict[str, Any] = _read_safetensors(file) if Path(file).suffix == ".safetensors" else _read_torch(file)
     for entry in ("state_dict", "model"):
         if isinstance(state.get(entry), Mapping):
             state = state[entry]
@@ -75,7 +76,7 @@ def read_state(file: str | Path) -> dict[str, Tensor]:
     return {name.removeprefix("module."): value for name, value in state.items()}
 
 
-def _read_torch(file: str | Path) -> dict[str, Tensor]:
+def _read_torch(file: str | Path) -> dict[str, Any]:
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
@@ -88,14 +89,14 @@ def _read_torch(file: str | Path) -> dict[str, Tensor]:
     return dict(state)
 
 
-def _read_safetensors(file: str | Path) -> dict[str, Tensor]:
+def _read_safetensors(file: str | Path) -> dict[str, Any]:
     try:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
     except ImportError as error:
         raise ImportError(f"{file}: needs safetensors; pip install 'semivae-bundle[dinov2]'") from error
     try:
-        state: dict[str, Tensor] = load_file(file)
+        state: dict[str, Any] = load_file(file)
     except SafetensorError as error:
         raise ValueError(f"{file}: expected a .safetensors file: {error}") from error
     return state

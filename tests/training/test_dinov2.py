@@ -69,8 +69,11 @@ def test_a_scan_is_seen_by_it_at_another_size_than_it_was_trained_for(published:
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"num_hidden_layers": 3}, "missing keys such as"), ({"num_hidden_layers": 1}, "unexpected keys such as")]
-    + [({"image_size": 42}, "mismatched keys such as .*position_embeddings")],
+    [
+        ({"num_hidden_layers": 3}, "missing keys such as"),
+        ({"num_hidden_layers": 1}, "unexpected keys such as"),
+        ({"image_size": 42}, "mismatched keys such as .*position_embeddings"),
+    ],
 )
 def test_weights_of_other_sizes_are_refused(
     published: nn.Module, tmp_path: Path, change: dict[str, int], message: str
