@@ -88,6 +88,14 @@ NEW |= {
     "modality_decoders": {"+loss"},
     "single_modality": {"modality", "preprocessing#modality", "encoded", "+training"},
 }
+EXTRACTOR = {"extractor_weights", "extractor_sha256", "extractor_url", "allow_download", "extractor_file"}
+EXTRACTOR |= {"extractor_network", "extractor", "network_def#encoder#readouts#learned"}
+NAMING = {"extractor_prefix", "extractor_rename", "extractor_leave_out"}
+NEW |= {
+    "learned_residual": EXTRACTOR | NAMING,
+    "learned_residual_swin": EXTRACTOR | NAMING,
+    "learned_residual_dinov2": EXTRACTOR,
+}
 # Recipes that change the network have to fit inference.json as well.
 OF_MODALITIES = ("modality_decoders", "modality_stem")
 OF_THE_NETWORK = ("demo", "mlp_heads", "roi_128", *OF_MODALITIES, *OF_SUBSETS, *READOUTS)
