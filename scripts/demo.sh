@@ -35,9 +35,11 @@ evaluation="['configs/train.json','configs/recipes/demo.yaml','configs/evaluate.
 inference="['configs/inference.json','configs/recipes/demo.yaml']"
 cohort=(--dataset_dir "$demo/data" --output_dir "$out")
 epochs=(${EPOCHS:+--epochs "$EPOCHS"})
+# 45 subjects need no more.
+scores=(--latent_scores#trees 10)
 
 evaluate_validation() {
-  bundle evaluating "$evaluation" "${cohort[@]}" --evaluate_split validation --shown_subjects 1
+  bundle evaluating "$evaluation" "${cohort[@]}" "${scores[@]}" --evaluate_split validation --shown_subjects 1
   # The test split's evaluation takes the same folder next.
   rm -rf "$out/evaluation_validation"
   mv "$out/evaluation" "$out/evaluation_validation"
@@ -55,7 +57,7 @@ step index bundle index "$training" "${cohort[@]}"
 step precompute bundle precompute "$training" "${cohort[@]}"
 step training bundle training "$training" "${cohort[@]}" ${epochs[@]+"${epochs[@]}"}
 step "evaluating, validation" evaluate_validation
-step "evaluating, test" bundle evaluating "$evaluation" "${cohort[@]}"
+step "evaluating, test" bundle evaluating "$evaluation" "${cohort[@]}" "${scores[@]}"
 step "inference, unseen" infer_unseen
 
 "$python" scripts/demo_table.py "$demo"
