@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,9 @@ class ResNetEncoder(nn.Module):
     read from a feature pyramid over the stages (arXiv:1612.03144). The segmentation is supervised where a mask exists,
     so that the few labels teach every voxel instead of one number per scan.
 
+    `readouts` adds features by its own names: modules with an int `size` and
+    (image (B, C, D, H, W), maps of the stages, finest first, tumour logits (B, 4, D, H, W)) -> (B, size).
+
     `feature_sizes` says how many numbers each name has. They are kept apart so that a posterior can choose: a feature
     regressed from appearance as well learns a cohort of a thousand scans by heart.
     """
@@ -38,6 +41,7 @@ class ResNetEncoder(nn.Module):
         pool_size: int,
         pool_channels: int,
         hidden_size: int,
+        readouts: Mapping[str, nn.Module] | None = None,
     ) -> None:
         super().__init__()
         if min(in_channels, base_filters, hidden_size) < 1 or not blocks or min(blocks) < 1:
@@ -79,20 +83,29 @@ class ResNetEncoder(nn.Module):
             "place": CLASSES * PLACE,
             "form": CLASSES * FORM,
         }
+        self.readouts = nn.ModuleDict(readouts or {})
+        taken = [name for name in self.readouts if name in self.feature_sizes]
+        if taken:
+            raise ValueError(f"encoder: readouts need names other than {list(self.feature_sizes)}, found {taken}")
+        self.feature_sizes |= {name: int(readout.size) for name, readout in self.readouts.items()}  # type: ignore[arg-type]
 
     def forward(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """(B, C, D, H, W) -> features by name, float32; tumour logits (B, 4, D, H, W)."""
-        appearance, logits = self.look(image)
+        appearance, logits, maps = self.look(image)
         # Detached: early on, the feature regression's large and aimless gradient would unlearn the segmentation.
         size, place, form = self.moments(logits.detach())
-        return {"appearance": appearance, "size": size, "place": place, "form": form}, logits
+        features = {"appearance": appearance, "size": size, "place": place, "form": form}
+        for name, readout in self.readouts.items():
+            features[name] = readout(image, maps, logits)
+        return features, logits
 
-    def look(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, D, H, W) -> appearance (B, hidden_size), float32; tumour logits (B, 4, D, H, W)."""
+    def look(self, image: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """(B, C, D, H, W) -> appearance (B, n), float32; tumour logits (B, 4, D, H, W); the maps of the stages."""
         x = self.stem(image)
-        averages, laterals = [], []
+        maps, averages, laterals = [], [], []
         for stage, lateral in zip(self.stages, self.laterals):  # noqa: B905 - TorchScript knows no strict
             x = stage(x)
+            maps.append(x)
             averages.append(x.mean(dim=(2, 3, 4)))
             laterals.append(lateral(x))
         pyramid = laterals[-1]
@@ -100,4 +113,4 @@ class ResNetEncoder(nn.Module):
             pyramid = finer + interpolate(pyramid, scale_factor=2.0, mode="trilinear", align_corners=False)
         logits = self.segment(self.smooth(torch.relu(pyramid)))
         read = torch.cat([torch.cat(averages, dim=1), self.where(x)], dim=1)
-        return self.appearance(read).float(), logits
+        return self.appearance(read).float(), logits, maps

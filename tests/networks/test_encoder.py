@@ -130,3 +130,31 @@ def test_stages_without_blocks_are_refused(blocks: list[int]) -> None:
 def test_a_roi_that_the_stages_cannot_halve_is_refused() -> None:
     with pytest.raises(ValueError, match="sides divisible by 16"):
         an_encoder(blocks=[1, 1, 1, 1])
+
+
+class OfTheImage(nn.Module):
+    """A readout of two numbers: the image's mean, and the mean of the coarsest map."""
+
+    size = 2
+
+    def forward(self, image: Tensor, maps: list[Tensor], logits: Tensor) -> Tensor:
+        """As ResNetEncoder asks."""
+        return torch.stack([image.mean(dim=(1, 2, 3, 4)), maps[-1].mean(dim=(1, 2, 3, 4))], dim=1)
+
+
+def test_a_readout_adds_features_of_its_own_name() -> None:
+    encoder = an_encoder(readouts={"means": OfTheImage()})
+    features, _ = torch.jit.script(encoder)(an_image())
+    assert encoder.feature_sizes["means"] == 2
+    torch.testing.assert_close(features["means"][:, 0], an_image().mean(dim=(1, 2, 3, 4)))
+
+
+def test_a_readout_leaves_the_other_features_as_they_are() -> None:
+    plain, extended = an_encoder(), an_encoder(readouts={"means": OfTheImage()})
+    for name, value in plain(an_image())[0].items():
+        torch.testing.assert_close(extended(an_image())[0][name], value)
+
+
+def test_a_readout_may_not_take_a_name_that_the_encoder_uses() -> None:
+    with pytest.raises(ValueError, match=r"names other than .*found .'size'"):
+        an_encoder(readouts={"size": OfTheImage()})

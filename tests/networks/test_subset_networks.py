@@ -73,3 +73,8 @@ def test_an_expert_of_an_absent_modality_has_no_part_in_the_code(make_network, i
         network.encoder.modality[1] = other
         torch.testing.assert_close(network(seen)["mean"], before)
     assert not torch.allclose(network(image)["mean"], before)
+
+
+def test_readouts_of_all_modalities_at_once_are_refused_by_experts() -> None:
+    with pytest.raises(ValueError, match=r"expected no readouts, found \['means'\]"):
+        ExpertEncoder(4, **SIZES, readouts={"means": torch.nn.Identity()})
