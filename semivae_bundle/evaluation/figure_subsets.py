@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 
 from semivae_bundle.data.subjects import MODALITIES
 from semivae_bundle.evaluation.bootstrap import FloatArray
-from semivae_bundle.evaluation.figure_style import partition_colour
+from semivae_bundle.evaluation.figure_style import ORANGE, partition_colour
 
 
 def subsets_figure(table: pd.DataFrame, partitions: Sequence[str]) -> Figure:
@@ -38,7 +38,9 @@ def subsets_figure(table: pd.DataFrame, partitions: Sequence[str]) -> Figure:
     for y, name in enumerate(table.index):
         for x, modality in enumerate(MODALITIES):
             if modality not in str(name).split("+"):
-                right.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, fill=False, edgecolor="black"))
+                right.add_patch(
+                    Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, fill=False, edgecolor=ORANGE, linewidth=1.8)
+                )
     return figure
 
 
