@@ -13,15 +13,15 @@ from semivae_bundle.evaluation.export_volumes import write_on_grid_of
 from semivae_bundle.evaluation.inference_run import InferenceRun
 from semivae_bundle.evaluation.predictions import latent_columns
 
-VOXEL_TYPES = {"pred": np.uint8, "reconstruction": np.float32}
+VOXEL_TYPES = {"pred": np.uint8}  # others are float32
 
 
 class InferenceExport:
     """After each scan: its volumes on its own grid, then its rows in latents.csv and features.csv.
 
     Expects the post-processed output of a decollating evaluator: pred (1, D, H, W), mean, log_var (L,), result (with
-    intervals and novelty if there is a calibration), and reconstruction (4, D, H, W) if the run saves it. Put it after
-    the loader of the weights: what it enters in `run` counts as done.
+    intervals and novelty if there is a calibration), and what else the run saves: reconstruction (4, D, H, W),
+    attention_<partition> (K, D, H, W). Put it after the loader of the weights: what it enters in `run` counts as done.
     """
 
     def __init__(self, run: InferenceRun, partition: Mapping[str, int]) -> None:
@@ -48,7 +48,7 @@ class InferenceExport:
         """Volumes first, rows after: a row in the tables vouches for the files."""
         source = self.run.scans[subject].files[0]
         for key, file in self.run.volume_files(subject).items():
-            write_on_grid_of(source, np.asarray(output[key].cpu(), dtype=VOXEL_TYPES[key]), file)
+            write_on_grid_of(source, np.asarray(output[key].cpu(), dtype=VOXEL_TYPES.get(key, np.float32)), file)
         latents = latent_row(self.names, output["mean"].tolist(), output["log_var"].tolist())
         result = output["result"]
         self.run.complete(subject, latents, feature_row(result), result.get("novelty"))

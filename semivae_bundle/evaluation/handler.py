@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from semivae_bundle.data.files import atomic_path, write_json_atomically
+from semivae_bundle.evaluation.attention_in_tumour import AttentionInTumour
 from semivae_bundle.evaluation.calibration import Calibration
 from semivae_bundle.evaluation.coverage import coverage_section
 from semivae_bundle.evaluation.figures import write_figures
@@ -72,6 +73,7 @@ class EvaluationReport:
         self.generating = generating
         self.targets = targets
         self.calibration = calibration
+        self.attention = AttentionInTumour(network, list(partition))
 
     def attach(self, engine: Engine) -> None:
         """Start, gather, write."""
@@ -84,11 +86,13 @@ class EvaluationReport:
         self.begun = time.perf_counter()
         self.rows: list[SubjectResult] = []
         self.shown: list[ShownSubject] = []
+        self.attention.start()
         self.template = zero_code_image(self.network, sum(self.partition.values()))
 
     def gather(self, engine: Engine) -> None:
         """Reduce one batch to its figures."""
         output = engine.state.output
+        self.attention.add(output["label"])
         subjects = list(engine.state.batch["subject"])
         for row, volumes in measure_batch(subjects, output["pred"], output["label"], self.template, self.voxel_mm3):
             self.rows.append(row)
@@ -102,8 +106,10 @@ class EvaluationReport:
         report = metrics_report(
             results, self.normalizer, self.partition, self.intervals, self.provenance, self.latent, self.generating
         )
+        spread = self.intervals
+        report |= self.attention.section(results.patients, spread.resamples, spread.seed, spread.level)
         if self.calibration is not None:
-            split, spread = str(self.provenance["split"]), self.intervals
+            split = str(self.provenance["split"])
             report["coverage"] = coverage_section(
                 results, self.normalizer, self.calibration, split, spread.level, spread.seed
             )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ class InferenceRun:
     written last, so an interrupted run repeats at most one scan. Results of other weights, normalizer, calibration,
     settings or package version are never continued: everything is then done again. `settings`: plain values that change
     results. `calibration`: what bounds and verdicts come from, None to go without.
+    `attention`: keys attention_<partition> of the output that are written as well.
     Raises at construction where the checkpoint is missing, before any scan is read.
     """
 
@@ -42,10 +44,12 @@ class InferenceRun:
         overwrite: bool,
         save_reconstruction: bool,
         calibration: Calibration | None = None,
+        attention: Sequence[str] = (),
     ) -> None:
         self.output_dir = Path(output_dir)
         self.overwrite = overwrite
         self.save_reconstruction = save_reconstruction
+        self.attention = tuple(attention)
         self.made_by = {
             "schema": SCHEMA,
             "package_version": __version__,
@@ -103,6 +107,7 @@ class InferenceRun:
     def volume_files(self, subject: str) -> dict[str, Path]:
         """Output key -> file, for what this run writes in the scan's grid."""
         wanted = VOLUMES if self.save_reconstruction else {"pred": VOLUMES["pred"]}
+        wanted = wanted | {key: key for key in self.attention}
         return {key: self.output_dir / subject / f"{subject}_{name}.nii.gz" for key, name in wanted.items()}
 
     def complete(
@@ -121,11 +126,11 @@ class InferenceRun:
         if novelty is not None:
             self.novelty.put(subject, {**who, **novelty})
         files = [file.relative_to(self.output_dir).as_posix() for file in self.volume_files(subject).values()]
-        for name in VOLUMES.values():
+        for name in (*VOLUMES.values(), "attention_*"):
             # A volume that an earlier run wrote and this one doesn't would belong to other weights or another scan.
-            stale = Path(subject) / f"{subject}_{name}.nii.gz"
-            if stale.as_posix() not in files:
-                (self.output_dir / stale).unlink(missing_ok=True)
+            for stale in (self.output_dir / subject).glob(f"{glob.escape(subject)}_{name}.nii.gz"):
+                if stale.relative_to(self.output_dir).as_posix() not in files:
+                    stale.unlink(missing_ok=True)
         self.subjects[subject] = {"source": dict(scan.source), "files": files}
         self.write()
 

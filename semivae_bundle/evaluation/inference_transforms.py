@@ -75,9 +75,9 @@ class UnpackPredictiond(MapTransform):
                     f"{result.get('subject', key)}: the network returned NaN or infinity for {bad}; check the weights"
                 )
             result.update(scalars)
-            result[key] = _on_grid_of(image, parts.tumour_logits)
+            result[key] = on_grid_of(image, parts.tumour_logits)
             if self.with_reconstruction:
-                result["reconstruction"] = _on_grid_of(image, parts.reconstruction)
+                result["reconstruction"] = on_grid_of(image, parts.reconstruction)
         return result
 
 
@@ -106,7 +106,8 @@ class PhysicalResultd(MapTransform):
         return result
 
 
-def _on_grid_of(image: MetaTensor, values: torch.Tensor) -> MetaTensor:
+def on_grid_of(image: MetaTensor, values: torch.Tensor) -> MetaTensor:
+    """`values` (C, D, H, W) with the affine and the history of `image`; raises ValueError for another grid."""
     if values.shape[1:] != image.shape[1:]:
         raise ValueError(
             f"network output: expected its input's grid {tuple(image.shape[1:])}, found {tuple(values.shape[1:])}; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
@@ -12,6 +13,17 @@ def gaussian_kl(mean: Tensor, log_var: Tensor) -> Tensor:
     Sum over D for the KL of the whole code.
     """
     return 0.5 * (log_var.exp() + mean.square() - 1 - log_var).mean(dim=0)
+
+
+def gaussian_kl_between(mean: Tensor, log_var: Tensor, prior_mean: Tensor, prior_log_var: Tensor) -> Tensor:
+    r"""KL(q || p) of two diagonal Gaussians, of each dimension in nats, averaged over the batch.
+
+    $((\mu_q - \mu_p)^2 e^{-s_p} + e^{s_q - s_p} - 1 - (s_q - s_p)) / 2$ with all four (B, D) -> (D,), >= 0. With $\mu_p
+    = s_p = 0$ it is `gaussian_kl`.
+    """
+    ratio = log_var - prior_log_var
+    distance = (mean - prior_mean).square() * torch.exp(-prior_log_var)
+    return 0.5 * (ratio.exp() + distance - 1 - ratio).mean(dim=0)
 
 
 def with_free_bits(kl_per_dimension: Tensor, floor: float) -> Tensor:

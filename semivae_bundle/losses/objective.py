@@ -102,8 +102,12 @@ class SemiVAELoss(nn.Module):
 
     def kl_terms(self, output: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """KL of each partition with its free bits."""
-        kl = gaussian_kl(output["mean"].float(), output["log_var"].float())
+        kl = self.kl_per_dimension(output)
         return {f"kl_{name}": with_free_bits(kl[part], self.free_bits[name]) for name, part in self.slices.items()}
+
+    def kl_per_dimension(self, output: Mapping[str, Tensor]) -> Tensor:
+        """KL of each dimension from the prior, averaged over the batch: (L,)."""
+        return gaussian_kl(output["mean"].float(), output["log_var"].float())
 
     def semantic_terms(self, output: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Feature regression of each supervised partition."""

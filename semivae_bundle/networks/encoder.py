@@ -11,6 +11,7 @@ from torch.nn.functional import interpolate
 from semivae_bundle.networks.blocks import BACKGROUND_LOGIT, ResidualBlock, SubpixelUpsample, group_norm
 from semivae_bundle.networks.moments import FORM, PLACE, SIZE, MomentPooling
 from semivae_bundle.networks.partition import check_roi
+from semivae_bundle.networks.stage_channels import check_stages
 
 CLASSES = 4  # background, NCR, ED, ET
 
@@ -87,11 +88,12 @@ class ResNetEncoder(nn.Module):
         taken = [name for name in self.readouts if name in self.feature_sizes]
         if taken:
             raise ValueError(f"encoder: readouts need names other than {list(self.feature_sizes)}, found {taken}")
+        check_stages(dict(self.readouts.items()), widths)
         self.feature_sizes |= {name: int(readout.size) for name, readout in self.readouts.items()}  # type: ignore[arg-type]
 
     def forward(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """(B, C, D, H, W) -> features by name, float32; tumour logits (B, 4, D, H, W)."""
-        appearance, logits, maps = self.look(image)
+        appearance, maps, logits = self.look(image)
         # Detached: early on, the feature regression's large and aimless gradient would unlearn the segmentation.
         size, place, form = self.moments(logits.detach())
         features = {"appearance": appearance, "size": size, "place": place, "form": form}
@@ -99,8 +101,10 @@ class ResNetEncoder(nn.Module):
             features[name] = readout(image, maps, logits)
         return features, logits
 
-    def look(self, image: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """(B, C, D, H, W) -> appearance (B, n), float32; tumour logits (B, 4, D, H, W); the maps of the stages."""
+    def look(self, image: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
+        """(B, C, D, H, W) -> appearance (B, hidden_size), float32; maps of the stages, finest first; tumour logits
+        (B, 4, D, H, W).
+        """
         x = self.stem(image)
         maps, averages, laterals = [], [], []
         for stage, lateral in zip(self.stages, self.laterals):  # noqa: B905 - TorchScript knows no strict
@@ -113,4 +117,4 @@ class ResNetEncoder(nn.Module):
             pyramid = finer + interpolate(pyramid, scale_factor=2.0, mode="trilinear", align_corners=False)
         logits = self.segment(self.smooth(torch.relu(pyramid)))
         read = torch.cat([torch.cat(averages, dim=1), self.where(x)], dim=1)
-        return self.appearance(read).float(), logits, maps
+        return self.appearance(read).float(), maps, logits

@@ -37,10 +37,7 @@ class ExpertEncoder(nn.Module):
     def __init__(self, in_channels: int, **sizes: Any) -> None:
         super().__init__()
         if sizes.get("readouts"):
-            raise ValueError(
-                f"experts: expected no readouts, found {list(sizes['readouts'])}: they read all modalities at once; "
-                "take presence_planes for them"
-            )
+            raise ValueError(f"encoder: experts have no readouts, found {list(sizes['readouts'])}; expected {{}}")
         self.expert = ResNetEncoder(1 + in_channels, **sizes)
         self.feature_sizes = {**self.expert.feature_sizes, "presence": in_channels}
         self.register_buffer("modality", torch.eye(in_channels), persistent=False)
@@ -55,7 +52,7 @@ class ExpertEncoder(nn.Module):
         folded = image.flatten(0, 1).unsqueeze(1)
         which = self.modality.to(image.dtype).repeat(batch, 1)[:, :, None, None, None]
         which = which.expand(batch * experts, experts, image.shape[2], image.shape[3], image.shape[4])
-        appearance, logits, _ = self.expert.look(torch.cat([folded, which], dim=1))
+        appearance, _, logits = self.expert.look(torch.cat([folded, which], dim=1))
         pooled = pooled_logits(logits.unflatten(0, (batch, experts)), present, self.prior)
         # Detached, as in ResNetEncoder.
         size, place, form = self.expert.moments(pooled.detach())

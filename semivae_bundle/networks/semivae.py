@@ -25,7 +25,7 @@ class SemiVAE(nn.Module):
         self.heads = heads
         self.decoder = decoder
 
-    def encode(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def bottom_up(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(B, C, D, H, W) -> posterior mean and log-variance (B, L); tumour logits (B, 4, D, H, W); what was taken from
         the mean because earlier partitions explain it (B, L).
         """
@@ -34,24 +34,25 @@ class SemiVAE(nn.Module):
         explained = self.decorrelation(raw)
         return raw - explained, log_var, seen_logits, explained
 
+    def encode(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The posterior itself; a subclass may make it of more than `bottom_up`, in the same order."""
+        return self.bottom_up(image)
+
+    def code(self, image: Tensor) -> dict[str, Tensor]:
+        """(B, C, D, H, W) -> mean, log_var, latent, explained (B, L); seen_logits (B, 4, ...)."""
+        mean, log_var, seen_logits, explained = self.encode(image)
+        latent = mean
+        if self.training:
+            latent = mean + torch.randn_like(mean) * torch.exp(0.5 * log_var)
+        return {"mean": mean, "log_var": log_var, "latent": latent, "explained": explained, "seen_logits": seen_logits}
+
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """(B, C, D, H, W) -> mean, log_var, latent, explained (B, L); features (B, F); reconstruction (B, C, ...);
         tumour_logits (B, 4, ...), decoded from the latent; seen_logits (B, 4, ...), seen by the encoder.
 
         The latent is sampled in training mode and equals the mean in evaluation mode, so evaluation is repeatable.
         """
-        mean, log_var, seen_logits, explained = self.encode(image)
-        latent = mean
-        if self.training:
-            latent = mean + torch.randn_like(mean) * torch.exp(0.5 * log_var)
-        reconstruction, tumour_logits = self.decoder(latent)
-        return {
-            "mean": mean,
-            "log_var": log_var,
-            "latent": latent,
-            "explained": explained,
-            "features": self.heads(mean),
-            "reconstruction": reconstruction,
-            "tumour_logits": tumour_logits,
-            "seen_logits": seen_logits,
-        }
+        output = self.code(image)
+        output["features"] = self.heads(output["mean"])
+        output["reconstruction"], output["tumour_logits"] = self.decoder(output["latent"])
+        return output

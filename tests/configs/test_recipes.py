@@ -20,6 +20,8 @@ ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
 TRAIN, INFERENCE, MULTI_GPU = CONFIGS / "train.json", CONFIGS / "inference.json", CONFIGS / "multi_gpu_train.json"
 RECIPES = sorted((CONFIGS / "recipes").glob("*.yaml"))
+# What an overlay is laid over, where that is not train.json.
+BASES = {"attention_maps": INFERENCE}
 # What an overlay adds instead of changing.
 NEW = {
     "ema": {"ema", "ema_momentum", "ema_network", "checkpointed#ema_network"},
@@ -57,14 +59,31 @@ NEW |= {
     "gradient_norms": MORE_HANDLERS,
     "lagging_inference": {"lagging", "checkpointed#lagging", "validate#additional_metrics#info/residual"}
     | MORE_HANDLERS,
+    "hierarchy": {"network_def#prior"},
+    "hierarchy_inference": {
+        "network_def#prior",
+        "counterfactual",
+        "counterfactual_volume_factor",
+        "counterfactual_noise",
+    },
     "uncertainty_weights": {"loss#extra#noise", "loss#weights#noise", "schedules#noise"} | MORE_HANDLERS,
     "modality_dropout": {"dropped_share", "subsets"},
 }
 for experts in ("product_of_experts", "mixture_of_experts"):
     NEW[experts] = {"network_def#posterior#evaluated", "network_def#posterior#trained"}
+READOUTS = {
+    "partition_attention": {"attended_vol", "attended_loc", "attended_shape", "attended_residual"},
+    "coordinate_pooling": {"coordinates"},
+    "multi_scale_shape": {"outline"},
+}
+NEW |= {recipe: {f"network_def#encoder#readouts#{name}" for name in names} for recipe, names in READOUTS.items()}
+NEW["partition_attention"] |= {"attention_stage"}
+NEW["attention_maps"] = {"attention", "inference_run#attention", "+handlers", "+postprocessing_steps"}
+NEW["coordinate_pooling"] |= {"coordinate_stage"}
+NEW["multi_scale_shape"] |= {"shape_stages"}
 # Recipes that change the network have to fit inference.json as well.
 OF_SUBSETS = ("presence_planes", "product_of_experts", "mixture_of_experts")
-OF_THE_NETWORK = ("demo", "mlp_heads", "roi_128", *OF_SUBSETS)
+OF_THE_NETWORK = ("demo", "mlp_heads", "roi_128", *OF_SUBSETS, *READOUTS)
 SMALL = {
     **TWO_STAGES,
     "targets": {"vol": ["vol_total"], "loc": ["loc_x_total"], "shape": ["sphericity_total"]},
@@ -85,11 +104,12 @@ def overlaid(base: Path, overlay: Path) -> ConfigParser:
 
 
 @pytest.mark.parametrize("overlay", [*RECIPES, MULTI_GPU], ids=lambda path: path.stem)
-def test_every_id_of_an_overlay_meets_one_of_the_training_config(overlay: Path) -> None:
-    train = ConfigParser(ConfigParser.load_config_file(str(TRAIN)))
+def test_every_id_of_an_overlay_meets_one_of_the_config_below_it(overlay: Path) -> None:
+    file = BASES.get(overlay.stem, TRAIN)
+    base = ConfigParser(ConfigParser.load_config_file(str(file)))
     ids = set(ConfigParser.load_config_file(str(overlay))) - {"_desc_"}
-    assert {name for name in ids if name not in train} == NEW.get(overlay.stem, set())
-    assert overlaid(TRAIN, overlay)["_desc_"] != train["_desc_"]
+    assert {name for name in ids if name not in base} == NEW.get(overlay.stem, set())
+    assert overlaid(file, overlay)["_desc_"] != base["_desc_"]
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)

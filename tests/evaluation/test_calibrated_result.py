@@ -71,3 +71,11 @@ def test_the_reconstruction_error_is_of_the_channels_that_are_there(
     item["reconstruction"] = torch.tensor([3.0, 99.0, 3.0, 3.0])[:, None, None, None].expand(4, 2, 2, 2)
     result = CalibratedResultd("features", "image", normalizer, replace(calibration, novelty=gate))(item)["result"]
     assert result["novelty"]["reconstruction_error"] == pytest.approx(2.0)
+
+
+def test_complete_and_incomplete_scans_fill_the_same_columns(normalizer: Normalizer, calibration: Calibration) -> None:
+    step, other = CalibratedResultd("features", "image", normalizer, replace(calibration, novelty=GATE)), an_item(0.0)
+    other["image"] = other["image"] * torch.tensor([0.0, 0.0, 1.0, 0.0])[:, None, None, None]
+    complete, incomplete = (step(item)["result"] for item in (an_item(0.0), other))
+    assert list(feature_row(complete)) == list(feature_row(incomplete))
+    assert list(complete["novelty"]) == list(incomplete["novelty"])

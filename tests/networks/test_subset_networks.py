@@ -76,7 +76,7 @@ def test_an_expert_of_an_absent_modality_has_no_part_in_the_code(make_network, i
 
 
 def test_readouts_of_all_modalities_at_once_are_refused_by_experts() -> None:
-    with pytest.raises(ValueError, match=r"expected no readouts, found \['means'\]"):
+    with pytest.raises(ValueError, match=r"experts have no readouts, found \['means'\]"):
         ExpertEncoder(4, **SIZES, readouts={"means": torch.nn.Identity()})
 
 
