@@ -10,8 +10,6 @@ again, and a row half done resumes. Writes ablation.csv and prints it as a table
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ import pandas as pd
 
 from semivae_bundle.data.files import atomic_path
 from semivae_bundle.data.subjects import MODALITIES
+from semivae_bundle.evaluation.bundle_process import refuse_other_options, run_bundle, shared_files
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -59,56 +58,19 @@ def ablation(
         report = folder / "evaluation" / "metrics.json"
         refuse_other_options(folder / "row.json", {"configs": configs, "split": split, **overrides})
         if not report.exists():
+            files = [ROOT / "configs" / name for name in configs]
+            run = {**overrides, "bundle_root": ROOT, "output_dir": folder}
             print(f"== {row}: training", flush=True)
-            run_bundle("training", configs, {**overrides, "output_dir": folder})
+            run_bundle("training", files, run)
             print(f"== {row}: evaluating", flush=True)
-            run_bundle(
-                "evaluating",
-                [*configs, "evaluate.json"],
-                {**overrides, "output_dir": folder, "evaluate_split": split, "shown_subjects": 1},
-            )
+            run |= {"evaluate_split": split, "shown_subjects": 1}
+            run_bundle("evaluating", [*files, ROOT / "configs" / "evaluate.json"], run)
         found[row] = figures(json.loads(report.read_text()), pd.read_csv(folder / "metrics.csv"))
     table = pd.DataFrame.from_dict(found, orient="index").astype(float)
     table.index.name = "row"
     with atomic_path(out / "ablation.csv") as part:
         table.to_csv(part)
     print(f"\n{markdown(table)}\n\n{out / 'ablation.csv'}: written")
-
-
-def shared_files(folder: Path) -> dict[str, Path]:
-    """Options that make all rows read the same records and cache."""
-    files = {
-        "cohort_file": "cohort.json",
-        "splits_file": "splits.json",
-        "features_file": "features.csv",
-        "normalizer_file": "normalizer.json",
-        "train#dataset#cache_dir": "cache",
-        "validate#dataset#cache_dir": "cache",
-    }
-    return {option: folder / name for option, name in files.items()}
-
-
-def refuse_other_options(file: Path, options: Mapping[str, Any]) -> None:
-    """Remember what a row was run with; raise ValueError where it was something else."""
-    now = json.loads(json.dumps(options, default=str))
-    if not file.exists():
-        with atomic_path(file) as part:
-            part.write_text(json.dumps(now, indent=2))
-    then = json.loads(file.read_text())
-    differing = {name: (then.get(name), now.get(name)) for name in {*then, *now} if then.get(name) != now.get(name)}
-    if differing:
-        raise ValueError(
-            f"{file.parent}: was run with other options, (then, now) {differing}; remove it or give another output_dir"
-        )
-
-
-def run_bundle(run_id: str, configs: Sequence[str], options: Mapping[str, Any]) -> None:
-    """One `python -m monai.bundle run`, in a process of its own as a user would; raises where it fails."""
-    files = [str(ROOT / "configs" / name) for name in configs]
-    command = [sys.executable, "-m", "monai.bundle", "run", run_id, "--config_file", str(files)]
-    for name, value in options.items():
-        command += [f"--{name}", str(value)]
-    subprocess.run(command, check=True, cwd=ROOT)
 
 
 def figures(report: Mapping[str, Any], history: pd.DataFrame) -> dict[str, float]:

@@ -31,6 +31,6 @@ if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
   "$python" -m venv --clear .venv
 fi
 echo "set-up: .venv ready after $((SECONDS - start)) s"
-.venv/bin/python -m pip install -c constraints.txt -e ".[test,dev,cluster]"
+.venv/bin/python -m pip install -c constraints.txt -e ".[test,dev,cluster,dinov2,swin]"
 echo "$wanted" > "$stamp"
 echo "set-up: installed after $((SECONDS - start)) s"

@@ -1,7 +1,7 @@
 """The steps of the work as commands: `python -m semivae_bundle
-phantom|index|precompute|train|calibrate|evaluate|traverse|report|infer|schedules|version`.
+phantom|index|precompute|train|per_modality|calibrate|evaluate|traverse|report|infer|schedules|version`.
 
-Each step but `phantom`, `report` and `version` is a run id of the bundle's configs, run as `python -m
+Each step but `phantom`, `per_modality`, `report` and `version` is a run id of the bundle's configs, run as `python -m
 monai.bundle run` runs it. What a command adds: it finds the configs, mixes in recipes, refuses a misspelt option, and
 says what is wrong in a line.
 """
@@ -22,7 +22,7 @@ from semivae_bundle.data.flags import read_flags
 
 PACKAGE = Path(__file__).resolve().parent
 # What a person can repair; anything else is a defect of the program and keeps its traceback.
-EXPECTED = (FileNotFoundError, ValueError, FloatingPointError)
+EXPECTED = (FileNotFoundError, ValueError, FloatingPointError, ChildProcessError)
 
 
 def phantom(
@@ -36,6 +36,7 @@ def phantom(
     unlabelled: float = 0.0,
     missing_modality: float = 0.0,
     visits: int = 1,
+    tissues: bool = False,
     workers: int = -1,
     progress: bool = True,
 ) -> None:
@@ -51,6 +52,7 @@ def phantom(
         unlabelled: share of patients without a mask
         missing_modality: share of patients without one of the four images
         visits: scans per patient
+        tissues: write ID-tissues.npz too, for the recipe synthesised_contrast; adds to a cohort made without
         workers: processes, -1 for one per core
         progress: show a progress bar
     """
@@ -67,7 +69,7 @@ def phantom(
         missing_modality=missing_modality,
         visits=visits,
         workers=workers,
-        **read_flags(progress=progress),
+        **read_flags(tissues=tissues, progress=progress),
     )
     print(f"{factors}: written")
 
@@ -85,6 +87,17 @@ def precompute(dataset_dir: str | None = None, output_dir: str | None = None, re
 def train(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
     """Train, running the earlier steps where their results are missing; goes on where an earlier run stopped."""
     run_step("training", ["train.json"], recipe, dataset_dir=dataset_dir, output_dir=output_dir, **options)
+
+
+def per_modality(dataset_dir: str, output_dir: str, recipe: Any = (), **options: Any) -> None:
+    """Train one model per modality, or the ones that are missing, and fuse them: fused/latents.csv, features.csv."""
+    from semivae_bundle.evaluation.per_modality import train_per_modality
+
+    root = bundle_root().resolve()
+    files = config_files(root, ["train.json"], [*([recipe] if isinstance(recipe, str) else recipe), "single_modality"])
+    given = {name: value for name, value in options.items() if value is not None}
+    check_options(given, files)
+    train_per_modality(str(dataset_dir), str(output_dir), files, {"bundle_root": str(root), **given})
 
 
 def calibrate(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
@@ -143,6 +156,7 @@ COMMANDS = {
     "index": index,
     "precompute": precompute,
     "train": train,
+    "per_modality": per_modality,
     "calibrate": calibrate,
     "evaluate": evaluate,
     "report": report,
@@ -161,9 +175,7 @@ def run_step(run_id: str, configs: Sequence[str], recipe: str | Sequence[str], *
     from monai.bundle import run
 
     root = bundle_root()
-    recipes = [recipe] if isinstance(recipe, str) else list(recipe)
-    first, *rest = [root / "configs" / name for name in configs]
-    files = [str(file) for file in (first, *(find_recipe(name, root) for name in recipes), *rest)]
+    files = config_files(root, configs, recipe)
     given = {name: value for name, value in options.items() if value is not None}
     for name in {"dataset_dir", "output_dir"} & set(given):
         given[name] = str(given[name])  # A folder called 2021 arrives as a number.
@@ -171,6 +183,13 @@ def run_step(run_id: str, configs: Sequence[str], recipe: str | Sequence[str], *
         given.setdefault("bundle_root", str(root))
     check_options(given, files)
     run(run_id=run_id, config_file=files, **given)
+
+
+def config_files(root: Path, configs: Sequence[str], recipe: str | Sequence[str]) -> list[str]:
+    """The first config, the recipes, and then the other configs."""
+    recipes = [recipe] if isinstance(recipe, str) else list(recipe)
+    first, *rest = [root / "configs" / name for name in configs]
+    return [str(file) for file in (first, *(find_recipe(name, root) for name in recipes), *rest)]
 
 
 def bundle_root() -> Path:

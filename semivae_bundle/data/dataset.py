@@ -55,7 +55,8 @@ class CachedSubjects(Dataset):
         # Remembered here, before a loader's processes fork: each epoch's would otherwise hash every scan again.
         self.cache_files = dict(enumerate(files))
 
-    def _transform(self, index: int) -> dict[str, Any]:
+    def load(self, index: int) -> dict[str, Any]:
+        """One subject before augmentation."""
         item = self.data[index]
         if index not in self.cache_files:
             self.cache_files[index] = cache_subject(item, self.preprocessing, self.cache_dir)
@@ -67,6 +68,10 @@ class CachedSubjects(Dataset):
         sample |= {"image": image, "regions": regions, "labelled": torch.tensor(labelled), "index": torch.tensor(index)}
         sample["patient"] = torch.tensor(self.patients[index])
         sample["brain"] = (image != 0).any(dim=0, keepdim=True).float()
+        return sample
+
+    def _transform(self, index: int) -> dict[str, Any]:
+        sample = self.load(index)
         return self.augmentation(sample) if self.augmentation else sample
 
 

@@ -73,6 +73,11 @@ def _volumes(subject: str, i: int, output: Mapping[str, Tensor], target: Mapping
 def _image_scores(shown: ShownSubject, template: NDArray[np.float32]) -> dict[str, float]:
     """`<modality>_<figure>` for each modality."""
     tumour = np.zeros_like(shown.brain) if shown.measured is None else shown.measured > 0
+    if len(shown.image) != len(MODALITIES):
+        raise ValueError(
+            f"{shown.subject}: expected an image of {len(MODALITIES)} channels ({', '.join(MODALITIES)}), found "
+            f"{len(shown.image)}; a model of one modality is measured by `python -m semivae_bundle per_modality`"
+        )
     scores: dict[str, float] = {}
     for channel, modality in enumerate(MODALITIES):
         figures = image_quality(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from semivae_bundle.losses.independence import explained_nats
 from semivae_bundle.losses.kl import gaussian_kl, with_free_bits
-from semivae_bundle.losses.reconstruction import optimal_sigma_nll, voxel_weights, weighted_mse
+from semivae_bundle.losses.reconstruction import pooled_nll, voxel_weights
 from semivae_bundle.losses.semantic import masked_gaussian_nll
 from semivae_bundle.losses.tumour import tumour_map_loss
 from semivae_bundle.networks.partition import partition_slices
@@ -38,7 +38,7 @@ class SemiVAELoss(nn.Module):
 
     `weights` has one number for each of reconstruction, kl, semantic, tumour, independence and the extra terms; `scale`
     multiplies them and is what schedules move (keys: `kl`, `semantic`, `independence`, ...). `features`: number of
-    features per partition.
+    features per partition. `image_nll`: (prediction, target, weights, *, observations) -> () nats of the image.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class SemiVAELoss(nn.Module):
         tumour_weight: float,
         outside_weight: float,
         extra: Mapping[str, nn.Module] | None = None,
+        image_nll: Callable[..., Tensor] = pooled_nll,
     ) -> None:
         super().__init__()
         self.extra = nn.ModuleDict(extra or {})
@@ -69,6 +70,7 @@ class SemiVAELoss(nn.Module):
         self.semantic_sigma = semantic_sigma
         self.tumour_weight = tumour_weight
         self.outside_weight = outside_weight
+        self.image_nll = image_nll
         self.terms: dict[str, Tensor] = {}
         self.total = WeightedSum()
 
@@ -97,8 +99,8 @@ class SemiVAELoss(nn.Module):
         weights = voxel_weights(
             target["brain"].float(), tumour, outside=self.outside_weight, tumour_weight=self.tumour_weight
         )
-        mse = weighted_mse(output["reconstruction"], target["image"], weights)
-        return {"reconstruction": optimal_sigma_nll(mse, observations=self.observations)}
+        prediction, image = output["reconstruction"], target["image"]
+        return {"reconstruction": self.image_nll(prediction, image, weights, observations=self.observations)}
 
     def kl_terms(self, output: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """KL of each partition with its free bits."""

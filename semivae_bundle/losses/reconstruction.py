@@ -34,6 +34,11 @@ def optimal_sigma_nll(mse: Tensor, *, observations: float) -> Tensor:
     return 0.5 * observations * (torch.log(2 * math.pi * mse.clamp(min=1e-6)) + 1)
 
 
+def pooled_nll(prediction: Tensor, target: Tensor, weights: Tensor, *, observations: float) -> Tensor:
+    """`optimal_sigma_nll` of `weighted_mse`, one noise scale for all: (B, C, ...) twice, (B, 1, ...) -> ()."""
+    return optimal_sigma_nll(weighted_mse(prediction, target, weights), observations=observations)
+
+
 def fixed_sigma_nll(mse: Tensor, *, observations: float, sigma: float) -> Tensor:
     r"""Negative Gaussian log-likelihood per subject in nats at a stated noise scale.
 

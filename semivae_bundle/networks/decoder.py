@@ -130,13 +130,7 @@ class SpatialBroadcastDecoder(nn.Module):
         self.anchors = Anchors(latent_size, anchors)
         self.anchored = nn.ModuleList(AnchorMaps(size, c, anchors) for size, c in zip(sides, channels, strict=True))
         self.blocks = nn.ModuleList(ModulatedBlock(c, latent_size, norm_groups) for c in channels)
-        with torch.no_grad():
-            drawn = tuple(atlas(torch.zeros(1, latent_size)).shape)
-        if drawn != (1, image_channels, *roi_size):
-            raise ValueError(
-                f"decoder: expected an atlas that draws {(1, image_channels, *roi_size)} from a code of {latent_size}, "
-                f"found {drawn}"
-            )
+        check_atlas(atlas, latent_size, image_channels, roi_size)
         self.atlas = atlas
         # The last level has none: `output` takes it to full size.
         self.upsamples = nn.ModuleList([*(SubpixelUpsample(a, b) for a, b in pairwise(channels)), nn.Identity()])
@@ -153,3 +147,14 @@ class SpatialBroadcastDecoder(nn.Module):
             x = upsample(block(anchored(x, centre, width), latent))
         image, logits = self.output(x).split([self.image_channels, self.tumour_classes], dim=1)
         return image + self.atlas(latent), logits
+
+
+def check_atlas(atlas: nn.Module, latent_size: int, image_channels: int, roi_size: Sequence[int]) -> None:
+    """Raise ValueError unless `atlas` draws (1, image_channels, *roi_size) from a code of `latent_size`."""
+    with torch.no_grad():
+        drawn = tuple(atlas(torch.zeros(1, latent_size)).shape)
+    if drawn != (1, image_channels, *roi_size):
+        raise ValueError(
+            f"decoder: expected an atlas that draws {(1, image_channels, *roi_size)} from a code of {latent_size}, "
+            f"found {drawn}"
+        )

@@ -28,6 +28,9 @@ class ResNetEncoder(nn.Module):
     `readouts` adds features by its own names: modules with an int `size` and
     (image (B, C, D, H, W), maps of the stages, finest first, tumour logits (B, 4, D, H, W)) -> (B, size).
 
+    `stem`: (B, in_channels, D, H, W) -> (B, base_filters, D/2, H/2, W/2) in place of the plain one, a convolution over
+    all channels at once.
+
     `feature_sizes` says how many numbers each name has. They are kept apart so that a posterior can choose: a feature
     regressed from appearance as well learns a cohort of a thousand scans by heart.
     """
@@ -43,6 +46,7 @@ class ResNetEncoder(nn.Module):
         pool_channels: int,
         hidden_size: int,
         readouts: Mapping[str, nn.Module] | None = None,
+        stem: nn.Module | None = None,
     ) -> None:
         super().__init__()
         if min(in_channels, base_filters, hidden_size) < 1 or not blocks or min(blocks) < 1:
@@ -53,11 +57,8 @@ class ResNetEncoder(nn.Module):
         factor = 2 ** len(blocks)
         check_roi(tuple(roi_size), factor)
         widths = [base_filters * 2**stage for stage in range(len(blocks))]
-        self.stem = nn.Sequential(
-            nn.Conv3d(in_channels, base_filters, 3, stride=2, padding=1, bias=False),
-            group_norm(base_filters, norm_groups),
-            nn.ReLU(inplace=True),
-        )
+        self.stem = stem or plain_stem(in_channels, base_filters, norm_groups)
+        check_stem(self.stem, in_channels, base_filters)
         self.stages = nn.ModuleList()
         previous = base_filters
         for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
@@ -118,3 +119,27 @@ class ResNetEncoder(nn.Module):
         logits = self.segment(self.smooth(torch.relu(pyramid)))
         read = torch.cat([torch.cat(averages, dim=1), self.where(x)], dim=1)
         return self.appearance(read).float(), maps, logits
+
+
+def plain_stem(in_channels: int, out_channels: int, norm_groups: int) -> nn.Sequential:
+    """All channels mixed by one convolution of stride 2: (B, in_channels, D, ...) -> (B, out_channels, D/2, ...)."""
+    return nn.Sequential(
+        nn.Conv3d(in_channels, out_channels, 3, stride=2, padding=1, bias=False),
+        group_norm(out_channels, norm_groups),
+        nn.ReLU(inplace=True),
+    )
+
+
+def check_stem(stem: nn.Module, in_channels: int, out_channels: int) -> None:
+    """Raise ValueError unless `stem` takes `in_channels` and gives `out_channels` at half the sides."""
+    expected = (1, out_channels, 4, 4, 4)
+    try:
+        with torch.no_grad():
+            found: tuple[int, ...] | str = tuple(stem(torch.zeros(1, in_channels, 8, 8, 8)).shape)
+    except RuntimeError as error:
+        found = str(error)
+    if found != expected:
+        raise ValueError(
+            f"encoder: expected a stem that takes {(1, in_channels, 8, 8, 8)} to {expected}, found {found}; give it "
+            "the encoder's in_channels and base_filters"
+        )

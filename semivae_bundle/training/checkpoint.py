@@ -59,8 +59,8 @@ class Checkpoints:
         other = "it was written by another configuration: set resume to false, or give another output_dir"
         if state.get("made_for", self.made_for) != self.made_for:
             raise ValueError(
-                f"{file}: was trained on another cohort, split or measurement than this run's normalizer was fitted "
-                "on; give each cohort its own output_dir, or set resume to false to start anew"
+                f"{file}: was trained on another cohort, split, measurement or modality than this run's; give each "
+                "its own output_dir, or set resume to false to start anew"
             )
         # What holds nothing, such as an objective without a memory, need not be there.
         missing = [name for name, thing in self.objects.items() if name not in state and thing.state_dict()]

@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 
-from semivae_bundle.data.files import sha256_of_file
+from semivae_bundle.training.weights_file import WeightsFile, check_sha256, read_state
 
 
 def frozen_network(network: nn.Module, weights_file: str | Path | None, sha256: str | None) -> nn.Module:
     """`network` with the weights of a local file, without gradient and in evaluation mode. Nothing is downloaded.
 
-    `weights_file`: a state dict as torch.save writes it, bare or under the key "state_dict", its names with or without
-    the "module." of data-parallel training. It has to fit exactly. `sha256`: what `sha256sum` prints for the file, or
-    None to take the file as it is. Raises FileNotFoundError without a file, ValueError for one with another hash or
-    other weights.
+    `weights_file`: see `read_state`. It has to fit exactly. `sha256`: what `sha256sum` prints for the file, or None to
+    take the file as it is. Raises FileNotFoundError without a file, ValueError for one with another hash or other
+    weights.
     """
     if weights_file is None or not Path(weights_file).is_file():
         raise FileNotFoundError(
             f"frozen network {type(network).__name__}: expected a local file of weights, found {weights_file}; "
             "nothing is downloaded, so fetch it yourself and say where it is"
         )
-    found = sha256_of_file(weights_file)
-    if sha256 is not None and found != sha256.lower():
-        raise ValueError(f"{weights_file}: expected SHA-256 {sha256}, found {found}; it is another file, or damaged")
-    state = torch.load(weights_file, map_location="cpu", weights_only=True)
-    state = state.get("state_dict", state)
+    if sha256 is not None:
+        check_sha256(weights_file, sha256)
+    return _fitted(network, read_state(weights_file), weights_file)
+
+
+def pretrained_network(
+    network: nn.Module, weights: WeightsFile, prefix: str, rename: Mapping[str, str], leave_out: Sequence[str]
+) -> nn.Module:
+    """As `frozen_network`, from a file whose names are not those of `network`.
+
+    Of the names in the file those that begin with `prefix` are taken, without it, but for those that then begin with an
+    entry of `leave_out`; then each key of `rename` becomes its value wherever it stands. What is left has to fit
+    exactly.
+    """
+    file = weights.path()
+    state = read_state(file)
+    taken = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    if not taken:
+        raise ValueError(
+            f"{file}: expected names that begin with {prefix!r}, found {list(state)[:5]}; change the prefix"
+        )
+    renamed = {}
+    for name, value in taken.items():
+        if not name.startswith(tuple(leave_out)):
+            for old, new in rename.items():
+                name = name.replace(old, new)
+            renamed[name] = value
+    return _fitted(network, renamed, file)
+
+
+def _fitted(network: nn.Module, state: Mapping[str, Tensor], file: str | Path) -> nn.Module:
     try:
-        network.load_state_dict({name.removeprefix("module."): value for name, value in state.items()})
+        network.load_state_dict(state)
     except RuntimeError as error:
-        raise ValueError(f"{weights_file}: not the weights of {type(network).__name__}: {error}") from error
+        raise ValueError(f"{file}: not the weights of {type(network).__name__}: {error}") from error
     return network.requires_grad_(False).eval()

@@ -66,6 +66,7 @@ NEW |= {
         "counterfactual_volume_factor",
         "counterfactual_noise",
     },
+    "synthesised_contrast": {"variety", "train#dataset#variety"},
     "uncertainty_weights": {"loss#extra#noise", "loss#weights#noise", "schedules#noise"} | MORE_HANDLERS,
     "modality_dropout": {"dropped_share", "subsets"},
 }
@@ -81,9 +82,23 @@ NEW["partition_attention"] |= {"attention_stage"}
 NEW["attention_maps"] = {"attention", "inference_run#attention", "+handlers", "+postprocessing_steps"}
 NEW["coordinate_pooling"] |= {"coordinate_stage"}
 NEW["multi_scale_shape"] |= {"shape_stages"}
-# Recipes that change the network have to fit inference.json as well.
 OF_SUBSETS = ("presence_planes", "product_of_experts", "mixture_of_experts")
-OF_THE_NETWORK = ("demo", "mlp_heads", "roi_128", *OF_SUBSETS, *READOUTS)
+NEW |= {
+    "modality_stem": {"network_def#encoder#stem"},
+    "modality_decoders": {"+loss"},
+    "single_modality": {"modality", "preprocessing#modality", "encoded", "+training"},
+}
+EXTRACTOR = {"extractor_weights", "extractor_sha256", "extractor_url", "allow_download", "extractor_file"}
+EXTRACTOR |= {"extractor_network", "extractor", "network_def#encoder#readouts#learned"}
+NAMING = {"extractor_prefix", "extractor_rename", "extractor_leave_out"}
+NEW |= {
+    "learned_residual": EXTRACTOR | NAMING,
+    "learned_residual_swin": EXTRACTOR | NAMING,
+    "learned_residual_dinov2": EXTRACTOR,
+}
+# Recipes that change the network have to fit inference.json as well.
+OF_MODALITIES = ("modality_decoders", "modality_stem")
+OF_THE_NETWORK = ("demo", "mlp_heads", "roi_128", *OF_MODALITIES, *OF_SUBSETS, *READOUTS)
 SMALL = {
     **TWO_STAGES,
     "targets": {"vol": ["vol_total"], "loc": ["loc_x_total"], "shape": ["sphericity_total"]},

@@ -16,7 +16,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from semivae_bundle.data.files import write_json_atomically, write_text_atomically
 from semivae_bundle.data.parallel import in_parallel
 from semivae_bundle.data.phantom.settings import Settings, claim_folder
-from semivae_bundle.data.phantom.subject import scan_patient
+from semivae_bundle.data.phantom.subject import Scan, draw_head, scan_head
+from semivae_bundle.data.phantom.tissue_map import map_of_head, save_tissue_map, tissue_file
 from semivae_bundle.data.subjects import MODALITIES
 
 # Streams of random numbers, beside those of the subjects.
@@ -34,6 +35,7 @@ def generate_phantoms(
     unlabelled: float = 0.0,
     missing_modality: float = 0.0,
     visits: int = 1,
+    tissues: bool = False,
     workers: int = -1,
     progress: bool = True,
 ) -> Path:
@@ -42,7 +44,9 @@ def generate_phantoms(
     Images are cubes of `size` voxels, `spacing` mm each. `contrast` is "standard", "random" or "mixed". `unlabelled`
     and `missing_modality` are shares of patients without a mask and without one of the images. Patient i depends only
     on (seed, i) and these settings. Subjects already complete are kept, so an interrupted run goes on, and a larger `n`
-    adds to a cohort; other settings in the same folder raise a ValueError.
+    adds to a cohort; other settings in the same folder raise a ValueError. `tissues` writes the tissue of each scan
+    beside its images, for training that draws contrasts anew; it changes no other byte, and adds to a cohort that was
+    made without.
     """
     settings = Settings(size, float(spacing), seed, contrast, float(unlabelled), float(missing_modality), visits)
     if n < 1:
@@ -52,22 +56,24 @@ def generate_phantoms(
     claim_folder(folder, settings, n)
     for leftover in folder.glob(".BraTS-PHM-*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    todo = [(folder, settings, i, v) for i in range(n) for v in range(visits)]
+    todo = [(folder, settings, i, v, tissues) for i in range(n) for v in range(visits)]
     rows = list(in_parallel(make_subject, todo, workers=workers, label="phantoms", unit="scan", progress=progress))
     factors = folder / "factors.csv"
     write_text_atomically(factors, as_csv(rows))
     return factors
 
 
-def make_subject(folder: Path, settings: Settings, index: int, visit: int) -> dict[str, object]:
-    """Write one scan unless it is there complete; returns its row of factors."""
+def make_subject(folder: Path, settings: Settings, index: int, visit: int, tissues: bool) -> dict[str, object]:
+    """Write one scan, and its tissue where asked for, unless they are there complete; returns its row of factors."""
     name = f"BraTS-PHM-{index:05d}-{visit:03d}"
     row = complete_subject(folder / name, name)
-    if row is not None:
+    tissue_path = tissue_file(folder / name, name)
+    wanted = tissues and (row is None or not tissue_path.exists())
+    if row is not None and not wanted:
         return row
     # Threaded sums may differ in the last bit: one thread makes the same subject everywhere.
     with threadpool_limits(1):
-        scan = scan_patient(
+        head = draw_head(
             settings.seed,
             index,
             visit,
@@ -76,9 +82,20 @@ def make_subject(folder: Path, settings: Settings, index: int, visit: int) -> di
             spacing=settings.spacing,
             contrast=settings.contrast,
         )
+        if row is None:
+            scan = scan_head(head, visit, index, size=settings.size)
+            row = write_subject(folder, settings, index, visit, scan)
+    if wanted:
+        save_tissue_map(tissue_path, map_of_head(head, settings.size))
+    return row
+
+
+def write_subject(folder: Path, settings: Settings, index: int, visit: int, scan: Scan) -> dict[str, object]:
+    """Put a scan's files into a folder of its own, all or none; returns its row of factors."""
+    name = f"BraTS-PHM-{index:05d}-{visit:03d}"
     labelled = not chosen(index, settings.unlabelled, settings.seed, UNLABELLED)
     missing = missing_channel(index, visit, settings)
-    row = {"subject": name, **scan.factors, "labelled": int(labelled), "missing_modality": missing}
+    row: dict[str, object] = {"subject": name, **scan.factors, "labelled": int(labelled), "missing_modality": missing}
     temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder))
     try:
         for channel, image in zip(MODALITIES, scan.images, strict=True):

@@ -72,8 +72,27 @@ def mass_effect(tumour: Tumour) -> MassEffect:
     return MassEffect(tumour.centroid_mm, tumour.radius_mm, tumour.push * tumour.radius_mm)
 
 
-def scan_patient(seed: int, index: int, visit: int, visits: int, *, size: int, spacing: float, contrast: str) -> Scan:
-    """Image one visit of a patient on a cube of `size` voxels, `spacing` mm each."""
+@dataclass(frozen=True)
+class Head:
+    """One visit before it is scanned, in the part of the image that holds the brain.
+
+    `depth` (X, Y, Z): mm below the brain's surface; `tissues` (9, X, Y, Z): fractions of `contrast.TISSUES`; `rng`: the
+    scan's stream of random numbers, up to here.
+    """
+
+    rng: np.random.Generator
+    patient: Patient
+    tumour: Tumour
+    contrast: Contrast
+    part: tuple[slice, slice, slice]
+    grid: Grid
+    depth: Array
+    lesion: Lesion
+    tissues: Array
+
+
+def draw_head(seed: int, index: int, visit: int, visits: int, *, size: int, spacing: float, contrast: str) -> Head:
+    """What a scan of this visit would show, and the contrasts that it would be taken with."""
     atlas = load_atlas(spacing)
     patient = draw_patient(seed, index, visits)
     years = patient.visit_days[visit] / 365.25
@@ -86,19 +105,28 @@ def scan_patient(seed: int, index: int, visit: int, visits: int, *, size: int, s
     anatomy = sample_anatomy(atlas, patient.pose, mass_effect(tumour), grid)
     lesion = grow_lesion(tumour, patient.detour, anatomy, grid)
     drawn = draw_contrast(rng, contrast)
-    images = np.zeros((len(MODALITIES), size, size, size), dtype=np.int16)
-    images[(slice(None), *part)] = render(rng, anatomy, lesion, drawn, grid)
-    labels = np.zeros((size, size, size), dtype=np.uint8)
-    labels[part] = lesion.labels
-    return Scan(images, labels, describe(patient, tumour, drawn, visit, index))
-
-
-def render(
-    rng: np.random.Generator, anatomy: Array, lesion: Lesion, contrast: Contrast, grid: Grid
-) -> NDArray[np.int16]:
-    """The four channels of a scan, (4, X, Y, Z)."""
     tissues = compose_tissues(rng, anatomy, lesion, grid)
-    kept = draw_stripping(rng, anatomy[3], lesion, grid)
+    return Head(rng, patient, tumour, drawn, part, grid, anatomy[3], lesion, tissues)
+
+
+def scan_patient(seed: int, index: int, visit: int, visits: int, *, size: int, spacing: float, contrast: str) -> Scan:
+    """Image one visit of a patient on a cube of `size` voxels, `spacing` mm each."""
+    head = draw_head(seed, index, visit, visits, size=size, spacing=spacing, contrast=contrast)
+    return scan_head(head, visit, index, size=size)
+
+
+def scan_head(head: Head, visit: int, index: int, *, size: int) -> Scan:
+    """Image a head; it is used up, since its random numbers are."""
+    kept = draw_stripping(head.rng, head.depth, head.lesion.labels > 0, head.grid)
+    images = np.zeros((len(MODALITIES), size, size, size), dtype=np.int16)
+    images[(slice(None), *head.part)] = render(head.rng, head.tissues, kept, head.contrast, head.grid)
+    labels = np.zeros((size, size, size), dtype=np.uint8)
+    labels[head.part] = head.lesion.labels
+    return Scan(images, labels, describe(head.patient, head.tumour, head.contrast, visit, index))
+
+
+def render(rng: np.random.Generator, tissues: Array, kept: Array, contrast: Contrast, grid: Grid) -> NDArray[np.int16]:
+    """The four channels of a scan, (4, X, Y, Z), of what skull-stripping `kept` (X, Y, Z) of the tissues."""
     # Details of the tissue show in all channels, each with its own sign; every channel adds some of its own.
     grain_mm = max(3.5, 1.3 * grid.spacing)
     shared = draw_field(rng, grain_mm).on(grid)

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from semivae_bundle.data.phantom.fields import Array, Grid, draw_field
-from semivae_bundle.data.phantom.lesion import Lesion
+from semivae_bundle.data.phantom.lesion import Lesion, Mask
 
 VESSEL_RADIUS_MM = 1.3
 # Fluid this deep (mm) is in the ventricles.
@@ -44,11 +44,11 @@ def draw_gliosis(rng: np.random.Generator, ventricles: Array, grid: Grid) -> Arr
     return np.clip(rng.uniform(0, 1.2) * caps + spots, 0, 0.8)
 
 
-def draw_stripping(rng: np.random.Generator, depth: Array, lesion: Lesion, grid: Grid) -> Array:
+def draw_stripping(rng: np.random.Generator, depth: Array, tumour: Mask, grid: Grid) -> Array:
     """What skull-stripping keeps of each voxel, in [0, 1], (X, Y, Z): the brain within a millimetre or two.
 
     The edge is sharp, as in a scan's own voxels, or fades over up to a voxel, as after resampling. Now and then the
-    stem is cut off. Tumour is never cut away, so that the mask lies inside the brain.
+    stem is cut off. The `tumour` (X, Y, Z) is never cut away, so that the mask lies inside the brain.
     """
     cut = rng.normal(0.8, 0.8) + rng.uniform(0.3, 1.3) * draw_field(rng, 18.0).on(grid)
     fade = max(rng.uniform(-0.4, 1.1), 0.01) * grid.spacing
@@ -56,4 +56,4 @@ def draw_stripping(rng: np.random.Generator, depth: Array, lesion: Lesion, grid:
     if rng.random() < 0.3:
         lowest = grid.axes[2][np.flatnonzero((kept > 0).any(axis=(0, 1)))[0]]
         kept *= grid.axes[2] > lowest + rng.uniform(2, 16)
-    return np.maximum(kept, 0.5 * (lesion.labels > 0))
+    return np.maximum(kept, 0.5 * tumour)

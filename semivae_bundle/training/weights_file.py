@@ -1,0 +1,102 @@
+"""A file of weights: there, the one that is meant, and read without executing anything in it."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from semivae_bundle.data.files import sha256_of_file
+from semivae_bundle.data.flags import read_flags
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A local file and the SHA-256 that it must have.
+
+    With `allow_download` a missing `file` is fetched from `url` once, and kept only if its hash is right; otherwise
+    nothing touches the network.
+    """
+
+    file: str | Path | None
+    sha256: str | None
+    url: str | None
+    allow_download: bool | str
+
+    def path(self) -> Path:
+        """The file. FileNotFoundError where there is none, ValueError for no hash or for another one."""
+        allowed = read_flags(allow_download=self.allow_download)["allow_download"]
+        file = None if self.file is None else Path(self.file)
+        if file is not None and not file.is_file() and allowed and self.url and self.sha256:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            # It writes beside the file and moves it there once the hash is right.
+            torch.hub.download_url_to_file(self.url, str(file), hash_prefix=self.sha256.lower(), progress=False)
+        if file is None or not file.is_file():
+            raise FileNotFoundError(
+                f"extractor: expected a local file of weights, found {file}; fetch it and pass --extractor_weights "
+                "FILE, or give extractor_weights, extractor_url, extractor_sha256 and --allow_download true"
+            )
+        if self.sha256 is None:
+            raise ValueError(
+                f"{file}: expected the SHA-256 of the weights, found none; if they are what you want, pass "
+                f"--extractor_sha256 {sha256_of_file(file)}"
+            )
+        check_sha256(file, self.sha256)
+        return file
+
+
+def check_sha256(file: str | Path, expected: str) -> None:
+    """Raise ValueError unless `file` has the hash that `sha256sum` prints."""
+    found = sha256_of_file(file)
+    if found != expected.lower():
+        raise ValueError(f"{file}: expected SHA-256 {expected}, found {found}; it is another file, or damaged")
+
+
+def read_state(file: str | Path) -> dict[str, Tensor]:
+    """Tensors by name, without the "module." of data-parallel training.
+
+    A .safetensors file, or a state dict as torch.save writes it, bare or under "state_dict" or "model". ValueError for
+    anything else.
+    """
+    state: dict[str, Any] = _read_safetensors(file) if Path(file).suffix == ".safetensors" else _read_torch(file)
+    for entry in ("state_dict", "model"):
+        if isinstance(state.get(entry), Mapping):
+            state = state[entry]
+    other = [name for name, value in state.items() if not isinstance(value, Tensor)]
+    if other or not state:
+        raise ValueError(
+            f"{file}: expected tensors by name, or those under 'state_dict' or 'model', found {list(state)[:5]}; save "
+            "the network's state_dict() by itself"
+        )
+    return {name.removeprefix("module."): value for name, value in state.items()}
+
+
+def _read_torch(file: str | Path) -> dict[str, Any]:
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise ValueError(
+            f"{file}: expected a file of torch.save with nothing but tensors and plain values, which is all that is "
+            "read; save the network's state_dict() by itself, where you trust the file"
+        ) from error
+    if not isinstance(state, Mapping):
+        raise ValueError(f"{file}: expected a state dict, found {type(state).__name__}")
+    return dict(state)
+
+
+def _read_safetensors(file: str | Path) -> dict[str, Any]:
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise ImportError(f"{file}: needs safetensors; pip install 'semivae-bundle[dinov2]'") from error
+    try:
+        state: dict[str, Any] = load_file(file)
+    except SafetensorError as error:
+        raise ValueError(f"{file}: expected a .safetensors file: {error}") from error
+    return state
