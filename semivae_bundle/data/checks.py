@@ -9,6 +9,7 @@ from pathlib import Path
 
 from semivae_bundle.data.grids import brain_foreground, check_duplicates, check_grids, measure_geometry
 from semivae_bundle.data.mask_checks import LABELS, check_labels, check_place
+from semivae_bundle.data.modality_subsets import absent
 from semivae_bundle.data.orientation import Geometry
 from semivae_bundle.data.problems import Problem, ProblemCode
 from semivae_bundle.data.scans import MASK, read_scans
@@ -29,14 +30,17 @@ class Inspection:
     digest: str = ""
 
 
-def inspect_subject(found: FoundSubject, dataset_dir: str | Path, orientation: str | None = None) -> Inspection:
+def inspect_subject(
+    found: FoundSubject, dataset_dir: str | Path, orientation: str | None = None, *, allow_missing: bool = False
+) -> Inspection:
     """Read the files of one subject and check them; never raises for what the files hold.
 
-    `orientation`: axis codes that the user states in place of the headers.
+    `orientation`: axis codes that the user states in place of the headers. `allow_missing`: one modality is enough, and
+    each that is absent is a warning; a file that a list names and that is not there stays an error.
     """
     references = list(_references(found))
     scans, problems = read_scans(found.subject, references, Path(dataset_dir))
-    problems = [*found.problems, *_file_problems(found), *problems]
+    problems = [*found.problems, *_file_problems(found, allow_missing), *problems]
     problems += check_grids(found.subject, scans)
     problems += check_duplicates(found.subject, scans)
     brain = brain_foreground(scans)
@@ -74,7 +78,7 @@ def repeated_subjects(inspections: Sequence[Inspection]) -> list[Problem]:
 
 
 def _subject(found: FoundSubject, label_map: Mapping[int, int], orientation: str | None) -> Subject:
-    images = {modality: found.images[modality][0] for modality in MODALITIES}
+    images = {modality: found.images[modality][0] for modality in MODALITIES if found.images.get(modality)}
     seg = found.segs[0] if found.segs else None
     return Subject(found.subject, found.patient, found.visit, found.date, images, seg, dict(label_map), orientation)
 
@@ -85,21 +89,15 @@ def _references(found: FoundSubject) -> Iterator[tuple[str, ImageRef]]:
     yield from ((MASK, ImageRef(path)) for path in found.segs)
 
 
-def _file_problems(found: FoundSubject) -> Iterator[Problem]:
+def _file_problems(found: FoundSubject, allow_missing: bool) -> Iterator[Problem]:
     """Too few or too many files."""
     # A name shared by two sources, or a broken list, is the whole story: which files are missing means nothing then.
     if any(not problem.is_warning for problem in found.problems) and not found.images:
         return
-    have = ", ".join(modality for modality in MODALITIES if found.images.get(modality)) or "none"
-    have += f"; unrecognised: {', '.join(found.strangers[:4])}" if found.strangers else ""
+    yield from _missing_modalities(found, allow_missing)
     for modality in MODALITIES:
         files = [ref.path for ref in found.images.get(modality, ())]
-        if not files:
-            remedy = f"add the {modality} image, or remove the subject"
-            yield Problem(
-                ProblemCode.MISSING_MODALITY, found.subject, "", f"one {modality} image", f"only {have}", remedy
-            )
-        elif len(files) > 1:
+        if len(files) > 1:
             yield _several(ProblemCode.DUPLICATE_MODALITY, found.subject, f"one {modality} image", files)
     if len(found.segs) > 1:
         yield _several(ProblemCode.DUPLICATE_MASK, found.subject, "at most one mask", found.segs)
@@ -112,6 +110,23 @@ def _file_problems(found: FoundSubject) -> Iterator[Problem]:
             f"no mask, and {', '.join(found.strangers[:4])}",
             "used as unlabelled; if one of these is the mask, rename it",
         )
+
+
+def _missing_modalities(found: FoundSubject, allow_missing: bool) -> Iterator[Problem]:
+    """One problem per modality without a file; one in all where none has any and one would do."""
+    have = ", ".join(modality for modality in MODALITIES if found.images.get(modality)) or "none"
+    have += f"; unrecognised: {', '.join(found.strangers[:4])}" if found.strangers else ""
+    missing = absent(modality for modality in MODALITIES if found.images.get(modality))
+    if allow_missing and missing == MODALITIES:
+        expected, remedy = f"at least one of {', '.join(MODALITIES)}", "add an image, or remove the subject"
+        yield Problem(ProblemCode.MISSING_MODALITY, found.subject, "", expected, have, remedy)
+        return
+    for modality in missing:
+        code, remedy = ProblemCode.MISSING_MODALITY, f"add the {modality} image, or remove the subject"
+        if allow_missing:
+            code = ProblemCode.ABSENT_MODALITY
+            remedy = "used without it: its channel is 0, what is drawn of it is imputed, and no calibration holds"
+        yield Problem(code, found.subject, "", f"one {modality} image", f"only {have}", remedy)
 
 
 def _several(code: ProblemCode, subject: str, expected: str, files: Sequence[str]) -> Problem:

@@ -41,6 +41,7 @@ class ProblemCode(StrEnum):
     NO_BACKGROUND = "no_background"
     UNRECOGNISED_FILE = "unrecognised_file"
     DUPLICATE_SUBJECT = "duplicate_subject"
+    ABSENT_MODALITY = "absent_modality"
     INVALID_DATE = "invalid_date"
 
 
@@ -50,6 +51,7 @@ WARNING_CODES = frozenset(
         ProblemCode.NO_BACKGROUND,
         ProblemCode.UNRECOGNISED_FILE,
         ProblemCode.DUPLICATE_SUBJECT,
+        ProblemCode.ABSENT_MODALITY,
         ProblemCode.INVALID_DATE,
     }
 )

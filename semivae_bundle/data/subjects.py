@@ -38,9 +38,9 @@ class ImageRef:
 class Subject:
     """One checked scan, ready for use.
 
-    `images` has all four MODALITIES. `seg` is the mask's path, None where unlabelled. `label_map` takes every label
-    that the mask may hold to the project's (0 background, 1 NCR, 2 ED, 3 ET). `orientation` is None, or the axis codes
-    of the stored arrays (e.g. "LPS") where the user overrides the headers.
+    `images` has all four MODALITIES, or some of them where the user allowed that. `seg` is the mask's path, None where
+    unlabelled. `label_map` takes every label that the mask may hold to the project's (0 background, 1 NCR, 2 ED, 3 ET).
+    `orientation` is None, or the axis codes of the stored arrays (e.g. "LPS") where the user overrides the headers.
     """
 
     subject: str
@@ -54,13 +54,17 @@ class Subject:
 
     def image_item(self, dataset_dir: Path) -> dict[str, Any]:
         """What the pre-processing takes: subject; image, four paths or one of a 4-D file whose `channels` are the
-        MODALITIES in order; orientation where overridden.
+        MODALITIES in order; `modalities`, the names of these channels, where some are absent; orientation where
+        overridden.
         """
-        refs = [self.images[modality] for modality in MODALITIES]
+        there = [modality for modality in MODALITIES if modality in self.images]
+        refs = [self.images[modality] for modality in there]
         paths = [str(dataset_dir / ref.path) for ref in refs]
         item: dict[str, Any] = {"subject": self.subject, "image": paths}
         if refs[0].channel is not None:
             item |= {"image": paths[0], "channels": [int(ref.channel or 0) for ref in refs]}
+        if len(there) < len(MODALITIES):
+            item["modalities"] = there
         if self.orientation is not None:
             item["orientation"] = self.orientation
         return item

@@ -26,6 +26,7 @@ from monai.transforms import (
 from semivae_bundle.data.field_of_view import BrainFieldOfViewd, FieldOfViewd
 from semivae_bundle.data.masks import read_mask
 from semivae_bundle.data.orientation import stated_affine
+from semivae_bundle.data.subjects import MODALITIES
 
 TUMOUR_LABELS = (1, 2, 3)  # NCR, ED, ET
 PREPROCESSING_VERSION = 1
@@ -33,12 +34,15 @@ PREPROCESSING_VERSION = 1
 
 class StatedGeometryd(MapTransform):
     """Applies what the cohort record says beyond the header: `orientation` overrides the axis codes, `channels` picks
-    and orders the channels of a 4-D file as t1c, t1n, t2f, t2w. Items without those entries pass unchanged.
+    and orders the channels of a 4-D file as t1c, t1n, t2f, t2w. `modalities` names the channels of a scan that lacks
+    some, which become zeros; the entry goes. Items without those entries pass unchanged.
     """
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Change the keys' affine and channels."""
         result = dict(data)
+        # Gone after this: a batch may hold complete scans, which have no such entry, beside others.
+        modalities = result.pop("modalities", None)
         for key in self.key_iterator(result):
             image = result[key]
             if result.get("channels") is not None:
@@ -46,8 +50,24 @@ class StatedGeometryd(MapTransform):
             if result.get("orientation"):
                 affine = stated_affine(result["orientation"], image.shape[1:], image.affine.numpy())
                 image.affine = torch.as_tensor(affine)
-            result[key] = image
+            result[key] = image if modalities is None else with_absent_channels(image, modalities)
         return result
+
+
+def with_absent_channels(image: MetaTensor, modalities: Sequence[str]) -> MetaTensor:
+    """Channels named by `modalities`, (k, D, H, W) -> (4, D, H, W) in the order of MODALITIES, 0 where absent.
+
+    Raises ValueError where the names do not fit the channels.
+    """
+    known = [name for name in dict.fromkeys(modalities) if name in MODALITIES]
+    if len(known) != len(modalities) or len(modalities) != len(image):
+        raise ValueError(
+            f"modalities: expected one of {', '.join(MODALITIES)} for each of {len(image)} channels, each once, found "
+            f"{list(modalities)}"
+        )
+    full = torch.zeros(len(MODALITIES), *image.shape[1:], dtype=image.dtype)
+    full[[MODALITIES.index(name) for name in modalities]] = image.as_tensor()
+    return MetaTensor(full).copy_meta_from(image)
 
 
 class ReadRegionsd(MapTransform):

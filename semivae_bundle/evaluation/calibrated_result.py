@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
+from torch import Tensor
 
+from semivae_bundle.data.subjects import MODALITIES
 from semivae_bundle.evaluation.calibration import Calibration
 from semivae_bundle.evaluation.intervals import interval_table
-from semivae_bundle.evaluation.novelty import Verdict
+from semivae_bundle.evaluation.novelty import NoveltyGate, Verdict
 from semivae_bundle.evaluation.plain_json import plain
 from semivae_bundle.evaluation.scan_scores import scan_scores
 from semivae_bundle.features.normalizer import Normalizer
+from semivae_bundle.networks.presence import presence
+
+NOT_AVAILABLE = "not available"
 
 
 class CalibratedResultd(MapTransform):
@@ -23,6 +28,9 @@ class CalibratedResultd(MapTransform):
     Reads the normalised features (F,) under the key, and mean, log_var (L,), reconstruction (4, D, H, W) and the
     pre-processed image under `image_key`, before anything is taken back to the scan's own grid. A bound that was not
     calibrated is None; without a gate there is no "novelty".
+
+    A scan that lacks modalities (channels that are 0 everywhere) is not like those that were calibrated on, which were
+    complete: its bounds are None and its verdict is NOT_AVAILABLE, beside scores of the channels that are there.
     """
 
     def __init__(
@@ -44,17 +52,26 @@ class CalibratedResultd(MapTransform):
         result = dict(data)
         for key in self.key_iterator(result):
             predicted = torch.as_tensor(result[key]).reshape(1, -1).numpy()
-            table = interval_table(predicted, self.normalizer, self.calibration)
-            added: dict[str, Any] = {"intervals": table.iloc[0].to_dict()}
+            bounds = interval_table(predicted, self.normalizer, self.calibration).iloc[0].to_dict()
+            seen = presence(torch.as_tensor(result[self.image_key])[None])[0].cpu() > 0
+            lacking = [name for name, there in zip(MODALITIES, seen.tolist(), strict=True) if not there]
+            added: dict[str, Any] = {"intervals": dict.fromkeys(bounds) if lacking else bounds}
             if self.calibration.novelty is not None:
-                image, reconstruction = (
-                    torch.as_tensor(result[name]).cpu() for name in (self.image_key, "reconstruction")
-                )
-                scores = scan_scores(image, reconstruction, result["mean"], result["log_var"])
-                verdict = self.calibration.novelty.judge(result["mean"].double().numpy(), scores)
-                added["novelty"] = novelty_row(verdict)
+                added["novelty"] = self._novelty(self.calibration.novelty, result, seen, lacking)
             result[self.result_key] = {**result[self.result_key], **plain(added)}
         return result
+
+    def _novelty(
+        self, gate: NoveltyGate, data: Mapping[Hashable, Any], seen: Tensor, lacking: Sequence[str]
+    ) -> dict[str, str | float]:
+        """Row of novelty.csv from the channels that are `seen` (4,)."""
+        image, reconstruction = (torch.as_tensor(data[name]).cpu()[seen] for name in (self.image_key, "reconstruction"))
+        scores = scan_scores(image, reconstruction, data["mean"], data["log_var"])
+        row = novelty_row(gate.judge(data["mean"].double().numpy(), scores))
+        if lacking:
+            reason = f"calibrated on complete scans, and this one lacks {', '.join(lacking)}"
+            row |= {"in_distribution": NOT_AVAILABLE, "p_value": "", "reason": reason}
+        return row
 
 
 def novelty_row(verdict: Verdict) -> dict[str, str | float]:

@@ -19,7 +19,7 @@ from semivae_bundle.evaluation.inference_scans import FoundScans, Scan
 from semivae_bundle.evaluation.prerequisites import require_checkpoint
 from semivae_bundle.evaluation.provenance import checkpoint_record
 
-SCHEMA = "semivae-inference/1"
+SCHEMA = "semivae-inference/2"
 # Key of the post-processed output -> how its file is called.
 VOLUMES = {"pred": "tumour", "reconstruction": "reconstruction"}
 
@@ -120,6 +120,7 @@ class InferenceRun:
         """Enter one scan, whose files are complete, in the tables and then in run.json."""
         scan = self.scans[subject]
         who = {"patient": scan.subject.patient, "visit": scan.subject.visit, "date": scan.subject.date or ""}
+        who["modalities"] = scan.modalities
         self.latents.put(subject, {**who, **latents})
         self.features.put(subject, {**who, **features})
         if novelty is not None:

@@ -13,15 +13,16 @@ from tqdm import tqdm
 
 from semivae_bundle.data.checks import Inspection, inspect_subject
 from semivae_bundle.data.files import sha256_of_files
+from semivae_bundle.data.modality_subsets import absent, subset_name
 from semivae_bundle.data.orientation import ambiguous_orientations, check_overrides
-from semivae_bundle.data.problems import CohortError, Problem, Quarantined
+from semivae_bundle.data.problems import CohortError, Problem, ProblemCode, Quarantined
 from semivae_bundle.data.subjects import FoundSubject, Subject
 from semivae_bundle.evaluation.inference_sources import Listed, channel_problems, find_sources
 
 
 @dataclass(frozen=True)
 class Scan:
-    """One usable scan. `files`: four paths, or one of a 4-D file.
+    """One usable scan. `files`: a path per modality, or one of a 4-D file.
 
     `source` says what the result depends on: the hash of the files' bytes and how they are read.
     """
@@ -35,6 +36,16 @@ class Scan:
         """The image files, each once."""
         image = self.item()["image"]
         return tuple(map(Path, [image] if isinstance(image, str) else image))
+
+    @property
+    def modalities(self) -> str:
+        """Such as "t1c+t2f"."""
+        return subset_name(self.subject.images)
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """The modalities that are not there."""
+        return absent(self.subject.images)
 
     def item(self) -> dict[str, Any]:
         """What the pre-processing takes."""
@@ -57,16 +68,18 @@ def find_scans(
     orientation: Mapping[str, str] | None = None,
     workers: int | None = -1,
     progress: bool = True,
+    allow_missing: bool = False,
 ) -> FoundScans:
     """Find and check the scans, print every problem. `images` and `manifest` as for `find_sources`.
 
     `orientation`: subject -> axis codes of its stored arrays, in place of its headers. `workers`: threads, -1 for one
-    per core. Raises `CohortError` where no scan is usable.
+    per core. `allow_missing`: take scans that lack modalities, and warn of each. Raises `CohortError` where no scan is
+    usable.
     """
     found = find_sources(dataset_dir, images, manifest)
     codes = check_overrides(orientation or {}, [subject.subject for subject in found])
     jobs = Parallel(n_jobs=workers, prefer="threads", return_as="generator")(
-        delayed(_inspect)(subject, Path(dataset_dir), codes.get(subject.subject)) for subject in found
+        delayed(_inspect)(subject, Path(dataset_dir), codes.get(subject.subject), allow_missing) for subject in found
     )
     bar = tqdm(jobs, total=len(found), desc="check", unit="scan", file=sys.stdout, disable=not progress)
     outcomes: list[tuple[Inspection, Scan | None]] = list(bar)
@@ -79,9 +92,11 @@ def find_scans(
     return result
 
 
-def _inspect(found: FoundSubject, dataset_dir: Path, orientation: str | None) -> tuple[Inspection, Scan | None]:
+def _inspect(
+    found: FoundSubject, dataset_dir: Path, orientation: str | None, allow_missing: bool
+) -> tuple[Inspection, Scan | None]:
     found = replace(found, problems=(*found.problems, *channel_problems(found, dataset_dir)))
-    inspection = inspect_subject(found, dataset_dir, orientation)
+    inspection = inspect_subject(found, dataset_dir, orientation, allow_missing=allow_missing)
     return inspection, None if inspection.subject is None else make_scan(inspection.subject, dataset_dir)
 
 
@@ -93,6 +108,8 @@ def make_scan(subject: Subject, dataset_dir: Path) -> Scan:
         "channels": scan.item().get("channels"),
         "orientation": subject.orientation,
     }
+    if scan.lacks:
+        source["modalities"] = scan.modalities
     return replace(scan, source=source)
 
 
@@ -101,6 +118,8 @@ def _report(found: FoundScans, dataset_dir: str | Path) -> None:
         print("\n".join(f"skipped  {problem}" for problem in entry.problems if not problem.is_warning))
     for problem in found.warnings:
         print(f"warning  {problem}")
+    if any(problem.code is ProblemCode.MISSING_MODALITY for entry in found.skipped for problem in entry.problems):
+        print("scans that lack modalities can be used with --allow_missing true; see docs/missing_modalities.md")
     print(f"inference: {len(found.scans)} usable scans, {len(found.skipped)} skipped", flush=True)
     if not found.scans:
         raise CohortError(

@@ -20,7 +20,7 @@ from semivae_bundle.data.volumes import is_nifti, nifti_stem
 ORDER = ", ".join(MODALITIES)
 FOUR_D_LAYOUT = f"one 4-D file per scan, directly in the folder, its last axis {ORDER} in this order"
 
-Listed = str | Sequence[str]
+Listed = str | Sequence[str | None]
 
 
 def find_sources(
@@ -30,8 +30,9 @@ def find_sources(
 ) -> list[FoundSubject]:
     """Scans to infer on, sorted by name, unchecked, without their masks.
 
-    `images` overrules the search: a list of 4-D files or of lists of four files (t1c, t1n, t2f, t2w), or a mapping from
-    the subject's name to either; paths are absolute or relative to `dataset_dir`. `manifest` as for `find_subjects`.
+    `images` overrules the search: a list of 4-D files or of lists of four files (t1c, t1n, t2f, t2w; None for one that
+    is absent), or a mapping from the subject's name to either; paths are absolute or relative to `dataset_dir`.
+    `manifest` as for `find_subjects`.
     """
     if images:
         return _listed(images)
@@ -78,7 +79,7 @@ def _listed(images: Sequence[Listed] | Mapping[str, Listed]) -> list[FoundSubjec
         if isinstance(entry, str):
             found.append(_four_d(name, entry))
         elif len(entry) == len(MODALITIES):
-            refs = {modality: (ImageRef(str(path)),) for modality, path in zip(MODALITIES, entry, strict=True)}
+            refs = {modality: (ImageRef(path),) for modality, path in zip(MODALITIES, entry, strict=True) if path}
             found.append(FoundSubject(name, *parse_name(name), images=refs))
         else:
             raise ValueError(f"images: {name}: expected one 4-D file or four files ({ORDER}), found {list(entry)}")
@@ -89,9 +90,12 @@ def _name(entry: Listed) -> str:
     """The file's name, or what the names of four files share: ID-t1c, ID-t1n, ... give ID."""
     if isinstance(entry, str):
         return nifti_stem(Path(entry).name)
-    letters = zip(*(nifti_stem(Path(path).name) for path in entry), strict=False)
+    letters = zip(*(nifti_stem(Path(path).name) for path in entry if path), strict=False)
     shared = itertools.takewhile(lambda column: len(set(column)) == 1, letters)
-    return re.sub(r"[-_.]+t?$", "", "".join(column[0] for column in shared))
+    # Fewer files share more: ID-t1c and ID-t1n have ID-t1 in common, and one alone has all of its name.
+    return re.sub(
+        r"[-_.]+(flair|t1ce|t[12]?[cnfw]?)?$", "", "".join(column[0] for column in shared), flags=re.IGNORECASE
+    )
 
 
 def _four_d(name: str, path: str) -> FoundSubject:

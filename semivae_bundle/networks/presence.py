@@ -28,6 +28,15 @@ def with_presence_planes(image: Tensor, present: Tensor) -> Tensor:
     return torch.cat([image, planes], dim=1)
 
 
+def is_told_what_is_absent(network: nn.Module) -> bool:
+    """Whether a SemiVAE's encoder passes on which channels are there, as the encoders for subsets do.
+
+    A network that is not told takes an absent channel for an image of nothing but mean intensity. Says nothing of
+    whether it was trained on subsets.
+    """
+    return "presence" in getattr(network.encoder, "feature_sizes", {})
+
+
 class PresenceEncoder(nn.Module):
     """ResNetEncoder that takes any subset of its channels: (B, C, D, H, W) -> features by name, tumour logits.
 

@@ -11,6 +11,7 @@ import pytest
 
 from semivae_bundle.data.checks import Inspection, inspect_subject
 from semivae_bundle.data.layouts import find_subjects
+from semivae_bundle.data.subjects import FoundSubject
 
 Damage = Callable[[Path], None]
 
@@ -213,3 +214,9 @@ def test_a_damaged_4d_file_is_one_problem(tmp_path: Path) -> None:
     (tmp_path / "imagesTs" / "X.nii.gz").write_bytes(b"")
     (tmp_path / "dataset.json").write_text(json.dumps(description))
     assert [problem.code for problem in inspect(tmp_path).problems] == ["unreadable_file"]
+
+
+def test_without_any_image_one_problem_says_what_would_do(tmp_path: Path) -> None:
+    (problem,) = inspect_subject(FoundSubject("A", "A", "000"), tmp_path, allow_missing=True).problems
+    assert problem.code == "missing_modality"
+    assert "expected at least one of t1c, t1n, t2f, t2w, found none" in str(problem)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from monai.data import MetaTensor
 from numpy.typing import NDArray
 
 from semivae_bundle.data.orientation import stated_affine
@@ -17,6 +18,7 @@ from semivae_bundle.data.transforms import (
     ReadRegionsd,
     StandardiseBraind,
     intensity_augmentation,
+    with_absent_channels,
 )
 from semivae_bundle.features.measure import measure_mask
 from semivae_bundle.features.normalizer import ColumnScale, Normalizer
@@ -197,3 +199,22 @@ def test_an_augmented_scan_is_as_standardised_as_any() -> None:
 def test_a_channel_without_contrast_stays_finite_when_standardised() -> None:
     sample = {"image": torch.full((1, 32, 32, 32), 0.1), "brain": torch.ones(1, 32, 32, 32)}
     assert float(StandardiseBraind(["image"], "brain")(sample)["image"].abs().max()) < 1e-2
+
+
+def test_absent_channels_are_zero_and_the_others_as_if_all_were_there(make_item) -> None:
+    complete = make_item()
+    item = {**complete, "image": [complete["image"][2], complete["image"][0]], "modalities": ["t2f", "t1c"]}
+    found, usual = VIEW(item)["image"], VIEW(complete)["image"]
+    assert not found[[1, 3]].any()
+    torch.testing.assert_close(found[[0, 2]], usual[[0, 2]])
+
+
+def test_a_single_file_is_put_in_its_channel(make_item) -> None:
+    image = VIEW({**make_item(), "image": make_item()["image"][2:3], "modalities": ["t2f"]})["image"]
+    assert image.flatten(1).any(dim=1).tolist() == [False, False, True, False]
+
+
+@pytest.mark.parametrize("names", [["t1c"], ["t1c", "t1c"], ["t1c", "flair"]])
+def test_names_that_do_not_fit_the_channels_are_refused(names: list[str]) -> None:
+    with pytest.raises(ValueError, match="for each of 2 channels, each once"):
+        with_absent_channels(MetaTensor(torch.ones(2, 2, 2, 2)), names)

@@ -33,6 +33,7 @@ NEW_IDS = {
     "traversal_features",
     "traversals",
     "traversing",
+    "evaluating_subsets",
 }
 TINY = {
     **TWO_STAGES,

@@ -92,3 +92,50 @@ def test_axes_that_contradict_the_cohort_are_warned_about(
     found = find_scans(tmp_path, workers=1, progress=False)
     assert [problem.subject for problem in found.warnings] == [folders[0].name]
     assert "warning  " in capsys.readouterr().out
+
+
+def without(folder: Path, subject: str, *modalities: str) -> Path:
+    for modality in modalities:
+        next(folder.glob(f"*{subject}*/*-{modality}.nii.gz")).unlink()
+    return folder
+
+
+def test_a_missing_modality_skips_the_scan_and_names_the_option(
+    two_scans: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = find_scans(without(two_scans, "00000-000", "t1n"), workers=1, progress=False)
+    assert [problem.code for problem in found.skipped[0].problems] == ["missing_modality"]
+    assert "--allow_missing true" in capsys.readouterr().out
+
+
+def test_any_subset_is_taken_where_allowed_and_each_absence_is_said(
+    two_scans: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without(two_scans, "00000-000", "t1n", "t2w")
+    first, second = find_scans(two_scans, workers=1, progress=False, allow_missing=True).scans
+    assert (first.modalities, second.modalities) == ("t1c+t2f", "t1c+t1n+t2f+t2w")
+    assert first.item()["modalities"] == ["t1c", "t2f"]
+    assert "modalities" not in {**second.item(), **second.source}
+    said = [line for line in capsys.readouterr().out.splitlines() if "absent_modality" in line]
+    assert ["one t1n image" in said[0], "one t2w image" in said[1]] == [True, True]
+    assert all(first.subject.subject in line and "its channel is 0" in line for line in said)
+
+
+def test_the_option_changes_nothing_of_complete_scans(two_scans: Path) -> None:
+    usual = find_scans(two_scans, workers=1, progress=False)
+    assert find_scans(two_scans, workers=1, progress=False, allow_missing=True) == usual
+
+
+def test_a_scan_without_any_modality_is_one_clear_error(two_scans: Path) -> None:
+    images = {"nobody": [None] * 4}
+    with pytest.raises(CohortError, match="none of 1 scans is usable"):
+        find_scans(two_scans, images, workers=1, progress=False, allow_missing=True)
+
+
+def test_a_file_that_a_list_names_must_be_there_even_where_absence_is_allowed(
+    two_scans: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = {"a": ["no-t1c.nii.gz", None, None, None], "b": [None, None, str(next(two_scans.glob("*/*-t2f*"))), None]}
+    found = find_scans(two_scans, images, workers=1, progress=False, allow_missing=True)
+    assert [scan.modalities for scan in found.scans] == ["t2f"]
+    assert "no such file" in capsys.readouterr().out

@@ -81,3 +81,12 @@ def test_a_fifth_channel_is_a_problem(tmp_path: Path) -> None:
     write(tmp_path / "a.nii.gz", (4, 4, 4, 5))
     problems = channel_problems(find_sources(tmp_path)[0], tmp_path)
     assert [problem.code for problem in problems] == ["wrong_dimensions"]
+
+
+@pytest.mark.parametrize("kinds", [("t1c", None, None, None), ("t1c", "t1n", None, None), (None, None, "flair", "t2")])
+def test_a_scan_has_the_same_name_whichever_of_its_files_are_listed(tmp_path: Path, kinds: tuple[str | None]) -> None:
+    (found,) = find_sources(tmp_path, [[kind and f"p-7_{kind}.nii.gz" for kind in kinds]])
+    assert found.subject == "p-7"
+    assert [bool(found.images.get(name)) for name in ("t1c", "t1n", "t2f", "t2w")] == [
+        kind is not None for kind in kinds
+    ]

@@ -11,7 +11,7 @@ from semivae_bundle.networks.expert_posterior import ExpertPosterior
 from semivae_bundle.networks.experts import mixture_of_experts, product_of_experts, stratified_expert
 from semivae_bundle.networks.packing import PackedSemiVAE
 from semivae_bundle.networks.posterior import Posterior
-from semivae_bundle.networks.presence import PresenceEncoder, presence
+from semivae_bundle.networks.presence import PresenceEncoder, is_told_what_is_absent, presence
 from semivae_bundle.networks.semivae import SemiVAE
 
 SIZES: dict[str, Any] = {"roi_size": (16, 16, 16), "base_filters": 4, "blocks": [1, 1, 1], "norm_groups": 4}
@@ -73,3 +73,14 @@ def test_an_expert_of_an_absent_modality_has_no_part_in_the_code(make_network, i
         network.encoder.modality[1] = other
         torch.testing.assert_close(network(seen)["mean"], before)
     assert not torch.allclose(network(image)["mean"], before)
+
+
+def test_readouts_of_all_modalities_at_once_are_refused_by_experts() -> None:
+    with pytest.raises(ValueError, match=r"experts have no readouts, found \['means'\]"):
+        ExpertEncoder(4, **SIZES, readouts={"means": torch.nn.Identity()})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_network_for_subsets_can_be_told_from_the_usual_one(make_network, kind: str) -> None:
+    assert is_told_what_is_absent(a_network(make_network, kind))
+    assert not is_told_what_is_absent(make_network())
