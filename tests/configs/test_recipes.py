@@ -55,12 +55,13 @@ NEW |= {
     "collapse": {"loss#extra#squared", "loss#weights#squared", "schedules#tumour_ce", "schedules#tumour_dice"},
     "curriculum": {"schedules#semantic_loc", "schedules#semantic_shape", "checks#_requires_"},
     "gradient_norms": MORE_HANDLERS,
+    "heteroscedastic_heads": {"feature_sigma", "network_def#extra", "+loss"},
     "lagging_inference": {"lagging", "checkpointed#lagging", "validate#additional_metrics#info/residual"}
     | MORE_HANDLERS,
     "uncertainty_weights": {"loss#extra#noise", "loss#weights#noise", "schedules#noise"} | MORE_HANDLERS,
 }
 # Recipes that change the network have to fit inference.json as well.
-OF_THE_NETWORK = ("demo", "mlp_heads", "roi_128")
+OF_THE_NETWORK = ("demo", "mlp_heads", "grouped_heads", "invertible_heads", "heteroscedastic_heads", "roi_128")
 SMALL = {
     **TWO_STAGES,
     "targets": {"vol": ["vol_total"], "loc": ["loc_x_total"], "shape": ["sphericity_total"]},
