@@ -50,6 +50,7 @@ NEW |= {
 NEW["feature_distance"] |= {"feature_weights", "feature_sha256", "feature_network"}
 MORE_HANDLERS = {"+train#handlers"}
 NEW |= {
+    "activation_checkpointing": {"network_def#units"},
     "auxiliary_decoder": {"loss#extra#coarse", "loss#weights#coarse"} | MORE_HANDLERS,
     "capacity": {"loss#extra#capacity", "loss#weights#capacity"} | MORE_HANDLERS,
     "collapse": {"loss#extra#squared", "loss#weights#squared", "schedules#tumour_ce", "schedules#tumour_dice"},
@@ -61,7 +62,10 @@ NEW |= {
     "uncertainty_weights": {"loss#extra#noise", "loss#weights#noise", "schedules#noise"} | MORE_HANDLERS,
 }
 # Recipes that change the network have to fit inference.json as well.
-OF_THE_NETWORK = ("demo", "mlp_heads", "grouped_heads", "invertible_heads", "heteroscedastic_heads", "roi_128")
+OF_THE_NETWORK = (
+    *("demo", "tiny", "small", "large", "roi_128"),
+    *("mlp_heads", "grouped_heads", "invertible_heads", "heteroscedastic_heads"),
+)
 SMALL = {
     **TWO_STAGES,
     "targets": {"vol": ["vol_total"], "loc": ["loc_x_total"], "shape": ["sphericity_total"]},
