@@ -45,7 +45,7 @@ def counterfactual(
     with torch.no_grad():
         predicted = heads(codes)  # type: ignore[operator]
         asked = _volumes_times(volume_factor, predicted, normalizer)
-        moved = codes + nearest_change(heads)(predicted, asked)  # type: ignore[arg-type]
+        moved = codes + nearest_change(heads)(codes, predicted, asked)  # type: ignore[arg-type]
         is_set = torch.zeros(codes.shape[1], dtype=torch.bool, device=codes.device)
         is_set[partition_slices(partition)[VOLUME]] = True
         found = prior.top_down(noise(prior.noise_of(codes)), moved, is_set)  # type: ignore[operator, union-attr]

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from semivae_bundle.evaluation.bootstrap import FloatArray
 
-Change = Callable[[Tensor, Tensor], Tensor]
-"""Predictions, and predictions asked for, (S, F) each -> by how much the code has to change (S, L)."""
+Change = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""A code (L,), its predictions and those asked for, (S, F) each -> by how much the code has to change (S, L)."""
 
 # In standard deviations of a feature: rounding of float32, not a head that does something else.
 TOLERANCE = 1e-2
@@ -24,15 +24,32 @@ def require_inverse(heads: nn.Module) -> None:
     if not hasattr(heads, "inverse"):
         raise ValueError(
             f"traversing: expected heads with an `inverse`, as StructuredHeads has, found {type(heads).__name__}; a "
-            "head with a hidden layer has no one direction, so train with the structured heads to traverse"
+            "head with a hidden layer has no one direction, so train with structured, grouped or invertible heads"
         )
 
 
 def nearest_change(heads: nn.Module) -> Change:
-    """The change of least norm. `inverse` is affine and its codes have the least norm, and so has a difference."""
+    """The change of least norm. `inverse` is affine and its codes have the least norm, and so has a difference.
+
+    Heads that can keep the rest of a code do: where read-outs bend, no difference of codes is right for every code.
+    """
     require_inverse(heads)
+    if keeps_the_rest(heads):
+        return lambda mean, predicted, asked: heads.with_features(mean.expand(len(asked), -1), asked) - mean  # type: ignore[operator]
     inverse: Callable[[Tensor], Tensor] = heads.inverse  # type: ignore[assignment]
-    return lambda predicted, asked: inverse(asked) - inverse(predicted)
+    return lambda mean, predicted, asked: inverse(asked) - inverse(predicted)
+
+
+def keeps_the_rest(heads: nn.Module) -> bool:
+    """Whether heads can change a code's predictions and keep all else of it, as InvertibleHeads can."""
+    return hasattr(heads, "with_features")
+
+
+def no_usual_change(heads: nn.Module, predicted: FloatArray) -> str | None:
+    """Why there is no `usual_change` for these heads and predictions (n, F), if there is none."""
+    if keeps_the_rest(heads):
+        return f"{type(heads).__name__} are not affine, and a regression of codes on predictions is"
+    return too_few_scans(predicted)
 
 
 def too_few_scans(predicted: FloatArray) -> str | None:
@@ -55,7 +72,7 @@ def usual_change(codes: FloatArray, predicted: FloatArray) -> Change:
         raise ValueError(f"usual direction: {reason}")
     solution = np.linalg.lstsq(predicted - predicted.mean(axis=0), codes - codes.mean(axis=0), rcond=None)[0]
     pattern = torch.from_numpy(solution)
-    return lambda predicted, asked: ((asked - predicted).cpu().double() @ pattern).to(predicted)
+    return lambda mean, predicted, asked: ((asked - predicted).cpu().double() @ pattern).to(predicted)
 
 
 @torch.no_grad()
@@ -68,7 +85,7 @@ def codes_along(heads: nn.Module, change: Change, mean: Tensor, values: Mapping[
     asked = predicted.repeat(len(next(iter(values.values()))), 1)
     for position, wanted in values.items():
         asked[:, position] = wanted.to(asked)
-    codes = mean + change(predicted.expand_as(asked), asked)
+    codes = mean + change(mean, predicted.expand_as(asked), asked)
     missed = float((heads(codes) - asked).abs().max())
     if not missed <= TOLERANCE:
         raise ValueError(

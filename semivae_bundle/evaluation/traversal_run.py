@@ -24,7 +24,7 @@ from semivae_bundle.evaluation.figure_traversal_strip import strip_figure
 from semivae_bundle.evaluation.report import Intervals
 from semivae_bundle.evaluation.traversal import Drawn, Traversal, traverse
 from semivae_bundle.evaluation.traversal_animation import write_animation
-from semivae_bundle.evaluation.traversal_codes import Change, nearest_change, too_few_scans, usual_change
+from semivae_bundle.evaluation.traversal_codes import Change, nearest_change, no_usual_change, usual_change
 from semivae_bundle.evaluation.traversal_encoding import EncodedScans, encode_scans
 from semivae_bundle.evaluation.traversal_options import TraversalOptions
 from semivae_bundle.evaluation.traversal_report import direction_section, moves_of, traversal_report, traversal_table
@@ -70,16 +70,17 @@ def write_traversals(
     range of shapes. `patients`: subject -> patient. Raises ValueError for a feature that is no target and for heads
     without an inverse, before any scan is read.
     """
-    nearest, moves = nearest_change(network.heads), moves_of(options, normalizer)  # type: ignore[arg-type]
+    heads: nn.Module = network.heads  # type: ignore[assignment]
+    nearest, moves = nearest_change(heads), moves_of(options, normalizer)
     central = central_ranges(features, splits, normalizer, options.central_share)
     encoded = encode_scans(dataset, network, max(options.scans, options.code_scans), progress=progress)
     brain = dataset[0]["brain"][0].numpy() > 0
     setting = Setting(network, normalizer, options, moves, central, patients, encoded, brain, progress)
     sections, strips, distance = {}, {}, code_distance(encoded.codes)
-    for direction, change in _directions(nearest, encoded).items():
+    for direction, change in _directions(heads, nearest, encoded).items():
         moved, strips[direction] = _traverse_all(setting, change, direction)
         sections[direction] = direction_section(moved, normalizer, options, intervals, distance)
-    if reason := too_few_scans(encoded.predicted):
+    if reason := no_usual_change(heads, encoded.predicted):
         sections["usual"] = {"missing": reason}
     report = traversal_report(sections, normalizer, options, intervals, central, provenance)
     folder = Path(folder)
@@ -89,8 +90,8 @@ def write_traversals(
     print(f"\nwritten: {folder}/traversals.json and {len(pictures)} pictures")
 
 
-def _directions(nearest: Change, encoded: EncodedScans) -> dict[str, Change]:
-    if too_few_scans(encoded.predicted):
+def _directions(heads: nn.Module, nearest: Change, encoded: EncodedScans) -> dict[str, Change]:
+    if no_usual_change(heads, encoded.predicted):
         return {"nearest": nearest}
     return {"nearest": nearest, "usual": usual_change(encoded.codes, encoded.predicted)}
 

@@ -11,13 +11,25 @@ from semivae_bundle.networks.blocks import Float32Linear, float32_product
 from semivae_bundle.networks.partition import partition_slices
 
 
-def _check(partition: Mapping[str, int], features: Mapping[str, int]) -> None:
+def check_features(partition: Mapping[str, int], features: Mapping[str, int]) -> None:
+    """Raise ValueError unless every feature belongs to a partition that there is."""
     unknown = [name for name in features if name not in partition]
     if unknown or not features or min(features.values()) < 1:
         raise ValueError(
             f"heads: expected a positive number of features for partitions among {list(partition)}, "
             f"found {dict(features)}"
         )
+
+
+def check_room(partition: Mapping[str, int], features: Mapping[str, int]) -> None:
+    """Raise ValueError unless the features of each partition can vary independently of each other."""
+    check_features(partition, features)
+    for name, count in features.items():
+        if count > partition[name]:
+            raise ValueError(
+                f"heads: partition '{name}' has {partition[name]} dimensions, too few to tell {count} features apart; "
+                f"give it at least {count}"
+            )
 
 
 class StructuredHeads(nn.Module):
@@ -29,7 +41,7 @@ class StructuredHeads(nn.Module):
 
     def __init__(self, partition: Mapping[str, int], features: Mapping[str, int]) -> None:
         super().__init__()
-        _check(partition, features)
+        check_features(partition, features)
         slices = partition_slices(partition)
         mask = torch.zeros(sum(features.values()), sum(partition.values()))
         row = 0
@@ -67,7 +79,7 @@ class MLPHeads(nn.Module):
 
     def __init__(self, partition: Mapping[str, int], features: Mapping[str, int], hidden_size: int) -> None:
         super().__init__()
-        _check(partition, features)
+        check_features(partition, features)
         slices = partition_slices(partition)
         self.bounds = [(slices[name].start, slices[name].stop) for name in features]
         self.heads = nn.ModuleList(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -31,8 +33,9 @@ class HierarchicalSemiVAE(SemiVAE):
         heads: nn.Module,
         decoder: nn.Module,
         prior: ConditionalPrior,
+        extra: Mapping[str, nn.Module] | None = None,
     ) -> None:
-        super().__init__(encoder, posterior, decorrelation, heads, decoder)
+        super().__init__(encoder, posterior, decorrelation, heads, decoder, extra)
         self.prior = prior
 
     def encode(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

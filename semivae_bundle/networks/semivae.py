@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
+
+OUTPUTS = (*("mean", "log_var", "latent", "explained", "features"), *("reconstruction", "tumour_logits", "seen_logits"))
 
 
 class SemiVAE(nn.Module):
@@ -12,13 +16,24 @@ class SemiVAE(nn.Module):
     `encoder`: (B, C, D, H, W) -> features by name, tumour logits (see ResNetEncoder). `posterior`: features -> mean and
     log-variance (B, L). `decorrelation`: raw means (B, L) -> the part of them that earlier partitions explain, which is
     taken away. `heads`: (B, L) -> (B, F) features in normalised units, read from the *mean*, because that is what a
-    growth model is given. `decoder`: (B, L) -> image, tumour logits.
+    growth model is given. `decoder`: (B, L) -> image, tumour logits. `extra`: further outputs by name, each a module
+    that reads the mean, (B, L) -> (B, n), such as FeatureNoise.
     """
 
     def __init__(
-        self, encoder: nn.Module, posterior: nn.Module, decorrelation: nn.Module, heads: nn.Module, decoder: nn.Module
+        self,
+        encoder: nn.Module,
+        posterior: nn.Module,
+        decorrelation: nn.Module,
+        heads: nn.Module,
+        decoder: nn.Module,
+        extra: Mapping[str, nn.Module] | None = None,
     ) -> None:
         super().__init__()
+        self.extra = nn.ModuleDict(extra or {})
+        taken = [name for name in self.extra if name in OUTPUTS]
+        if taken:
+            raise ValueError(f"semivae: extra outputs need names other than {list(OUTPUTS)}, found {taken}")
         self.encoder = encoder
         self.posterior = posterior
         self.decorrelation = decorrelation
@@ -48,11 +63,14 @@ class SemiVAE(nn.Module):
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """(B, C, D, H, W) -> mean, log_var, latent, explained (B, L); features (B, F); reconstruction (B, C, ...);
-        tumour_logits (B, 4, ...), decoded from the latent; seen_logits (B, 4, ...), seen by the encoder.
+        tumour_logits (B, 4, ...), decoded from the latent; seen_logits (B, 4, ...), seen by the encoder; and the
+        outputs of `extra`.
 
         The latent is sampled in training mode and equals the mean in evaluation mode, so evaluation is repeatable.
         """
         output = self.code(image)
         output["features"] = self.heads(output["mean"])
         output["reconstruction"], output["tumour_logits"] = self.decoder(output["latent"])
+        for name, read in self.extra.items():
+            output[name] = read(output["mean"])
         return output

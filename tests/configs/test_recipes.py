@@ -52,11 +52,13 @@ NEW |= {
 NEW["feature_distance"] |= {"feature_weights", "feature_sha256", "feature_network"}
 MORE_HANDLERS = {"+train#handlers"}
 NEW |= {
+    "activation_checkpointing": {"network_def#units"},
     "auxiliary_decoder": {"loss#extra#coarse", "loss#weights#coarse"} | MORE_HANDLERS,
     "capacity": {"loss#extra#capacity", "loss#weights#capacity"} | MORE_HANDLERS,
     "collapse": {"loss#extra#squared", "loss#weights#squared", "schedules#tumour_ce", "schedules#tumour_dice"},
     "curriculum": {"schedules#semantic_loc", "schedules#semantic_shape", "checks#_requires_"},
     "gradient_norms": MORE_HANDLERS,
+    "heteroscedastic_heads": {"feature_sigma", "network_def#extra", "+loss"},
     "lagging_inference": {"lagging", "checkpointed#lagging", "validate#additional_metrics#info/residual"}
     | MORE_HANDLERS,
     "hierarchy": {"network_def#prior"},
@@ -98,7 +100,13 @@ NEW |= {
 }
 # Recipes that change the network have to fit inference.json as well.
 OF_MODALITIES = ("modality_decoders", "modality_stem")
-OF_THE_NETWORK = ("demo", "mlp_heads", "roi_128", *OF_MODALITIES, *OF_SUBSETS, *READOUTS)
+OF_THE_NETWORK = (
+    *("demo", "tiny", "small", "large", "roi_128"),
+    *("mlp_heads", "grouped_heads", "invertible_heads", "heteroscedastic_heads"),
+    *OF_MODALITIES,
+    *OF_SUBSETS,
+    *READOUTS,
+)
 SMALL = {
     **TWO_STAGES,
     "targets": {"vol": ["vol_total"], "loc": ["loc_x_total"], "shape": ["sphericity_total"]},

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from semivae_bundle.evaluation.traversal_codes import codes_along, nearest_change, usual_change
+from semivae_bundle.evaluation.traversal_codes import codes_along, nearest_change, no_usual_change, usual_change
 from semivae_bundle.networks.heads import MLPHeads, StructuredHeads
+from semivae_bundle.networks.invertible_heads import InvertibleHeads
 
 PARTITION, FEATURES = {"vol": 4, "loc": 6, "residual": 3}, {"vol": 2, "loc": 1}
 
@@ -85,3 +86,16 @@ def test_the_usual_change_goes_where_codes_vary_and_the_nearest_where_they_need_
 def test_too_few_scans_for_the_usual_change_are_told(cohort: tuple[np.ndarray, np.ndarray]) -> None:
     with pytest.raises(ValueError, match="usual direction: 8 encoded scans; at least 9 are needed for 3 heads"):
         usual_change(cohort[0][:8], cohort[1][:8])
+
+
+def test_invertible_heads_keep_the_rest_of_each_partition() -> None:
+    torch.manual_seed(0)
+    heads, mean = InvertibleHeads(PARTITION, FEATURES, layers=4, hidden_size=8, max_log_scale=1.0), torch.randn(13)
+    for flow in heads.flows:
+        for parameter in flow.parameters():
+            torch.nn.init.normal_(parameter, std=0.3)
+    codes, asked = codes_along(heads, nearest_change(heads), mean, {1: torch.tensor([-1.0, 2.0])})
+    torch.testing.assert_close(heads(codes).detach(), asked, atol=1e-4, rtol=0)
+    held = heads.complement(mean[None]).detach().expand(2, -1)
+    torch.testing.assert_close(heads.complement(codes).detach(), held, atol=1e-4, rtol=0)
+    assert "InvertibleHeads are not affine" in str(no_usual_change(heads, np.zeros((500, 3))))

@@ -11,7 +11,10 @@ from semivae_bundle.networks.atlas import WarpedAtlas
 from semivae_bundle.networks.decoder import SpatialBroadcastDecoder
 from semivae_bundle.networks.decorrelation import SequentialDecorrelation
 from semivae_bundle.networks.encoder import ResNetEncoder
+from semivae_bundle.networks.feature_noise import FeatureNoise
+from semivae_bundle.networks.grouped_heads import GroupedLinearHeads
 from semivae_bundle.networks.heads import MLPHeads, StructuredHeads
+from semivae_bundle.networks.invertible_heads import InvertibleHeads
 from semivae_bundle.networks.posterior import Posterior
 from semivae_bundle.networks.semivae import SemiVAE
 
@@ -44,15 +47,19 @@ def make_atlas() -> Callable[..., WarpedAtlas]:
 
 @pytest.fixture
 def make_network() -> MakeNetwork:
-    """A SemiVAE of ROI 16 with every branch awake; `heads` is "structured" or "mlp", `kind` a class of network; the
-    rest goes to the posterior.
+    """A SemiVAE of ROI 16 with every branch awake; `heads` is a key of `kinds`, `kind` a class of network, `noise`
+    adds FeatureNoise; the rest goes to the posterior.
     """
 
-    def make(heads: str = "structured", kind: type[SemiVAE] = SemiVAE, **options: Any) -> SemiVAE:
+    def make(
+        heads: str = "structured", kind: Callable[..., SemiVAE] = SemiVAE, noise: bool = False, **options: Any
+    ) -> SemiVAE:
         torch.manual_seed(0)
         kinds = {
             "structured": lambda: StructuredHeads(PARTITION, FEATURES),
             "mlp": lambda: MLPHeads(PARTITION, FEATURES, hidden_size=6),
+            "grouped": lambda: GroupedLinearHeads(PARTITION, FEATURES),
+            "invertible": lambda: InvertibleHeads(PARTITION, FEATURES, layers=3, hidden_size=6, max_log_scale=1.0),
         }
         encoder = ResNetEncoder(4, ROI, 4, [1, 2, 1], 4, pool_size=2, pool_channels=3, hidden_size=8)
         arguments: dict[str, Any] = {
@@ -63,7 +70,9 @@ def make_network() -> MakeNetwork:
             "min_log_var": -6.0,
             **options,
         }
+        extra = {"features_log_var": FeatureNoise(12, FEATURES, hidden_size=6, sigma=0.15)} if noise else {}
         network = kind(
+            extra=extra,
             encoder=encoder,
             posterior=Posterior(encoder.feature_sizes, **arguments),
             decorrelation=SequentialDecorrelation(PARTITION, 0.1),

@@ -46,7 +46,7 @@ def test_the_packed_network_says_what_the_trained_one_says(make_network) -> None
         assert torch.equal(getattr(got, name), expected[name][0]), name
 
 
-@pytest.mark.parametrize("heads", ["structured", "mlp"])
+@pytest.mark.parametrize("heads", ["structured", "mlp", "grouped", "invertible"])
 def test_torchscript_gives_the_same_tensor(make_network, heads: str) -> None:
     network = make_network(heads, kind=PackedSemiVAE).eval()
     image = torch.randn(2, 4, *ROI, generator=torch.Generator().manual_seed(3))

@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from semivae_bundle.networks.semivae import SemiVAE
+
 
 def test_the_output_is_a_dict_of_tensors_of_stated_shapes(make_network, image: Tensor) -> None:
     output = make_network()(image)
@@ -54,9 +56,9 @@ def test_the_gradient_reaches_every_parameter(make_network, image: Tensor) -> No
     assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
-@pytest.mark.parametrize("heads", ["structured", "mlp"])
+@pytest.mark.parametrize("heads", ["structured", "mlp", "grouped", "invertible"])
 def test_torchscript_agrees_with_eager_execution(make_network, image: Tensor, heads: str) -> None:
-    network = make_network(heads).eval()
+    network = make_network(heads, noise=True).eval()
     network.decorrelation.running_weight.fill_(1.0)
     network.decorrelation.coefficients[:7, 7:] = torch.randn(7, 5)
     scripted = torch.jit.script(network)
@@ -95,7 +97,22 @@ def test_bf16_autocast_keeps_the_posterior_close(make_network, image: Tensor) ->
     torch.testing.assert_close(low["mean"], full["mean"], rtol=0.1, atol=0.1)
 
 
-@pytest.mark.parametrize("heads", ["structured", "mlp"])
+def test_an_extra_output_is_read_from_the_mean_by_its_name(make_network, image: Tensor) -> None:
+    network = make_network(noise=True).eval()
+    torch.nn.init.normal_(network.extra["features_log_var"].out.weight)
+    output = network(image)
+    assert output["features"].shape == output["features_log_var"].shape == (2, 5)
+    assert torch.equal(output["features_log_var"], network.extra["features_log_var"](output["mean"]))
+
+
+def test_an_extra_output_does_not_take_another_s_name(make_network) -> None:
+    network = make_network()
+    parts = {name: module for name, module in network.named_children() if name != "extra"}
+    with pytest.raises(ValueError, match=r"extra outputs need names other than .*, found \['mean'\]"):
+        SemiVAE(**parts, extra={"mean": torch.nn.Identity()})
+
+
+@pytest.mark.parametrize("heads", ["structured", "mlp", "grouped", "invertible"])
 def test_latents_and_features_are_never_rounded_to_bf16(make_network, image: Tensor, heads: str) -> None:
     network = make_network(heads).eval()
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
