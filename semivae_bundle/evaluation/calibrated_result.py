@@ -13,16 +13,16 @@ from semivae_bundle.evaluation.calibration import Calibration
 from semivae_bundle.evaluation.intervals import interval_table
 from semivae_bundle.evaluation.novelty import Verdict
 from semivae_bundle.evaluation.plain_json import plain
-from semivae_bundle.evaluation.scan_scores import scan_scores
+from semivae_bundle.evaluation.scan_verdict import scan_verdict
 from semivae_bundle.features.normalizer import Normalizer
 
 
 class CalibratedResultd(MapTransform):
     """Adds to `result_key`: {"intervals": {"vol_total_mm3_lower": ...}, "novelty": {"in_distribution": "yes", ...}}.
 
-    Reads the normalised features (F,) under the key, and mean, log_var (L,), reconstruction (4, D, H, W) and the
-    pre-processed image under `image_key`, before anything is taken back to the scan's own grid. A bound that was not
-    calibrated is None; without a gate there is no "novelty".
+    Reads the normalised features (F,) under the key, and mean, log_var (L,), reconstruction (4, D, H, W), the tumour
+    logits (T, D, H, W) under `tumour_key` and the pre-processed image under `image_key`, before anything is taken back
+    to the scan's own grid. A bound that was not calibrated is None; without a gate there is no "novelty".
     """
 
     def __init__(
@@ -32,8 +32,10 @@ class CalibratedResultd(MapTransform):
         normalizer: Normalizer,
         calibration: Calibration,
         result_key: str = "result",
+        tumour_key: str = "pred",
     ) -> None:
         super().__init__(keys)
+        self.tumour_key = tumour_key
         self.image_key = image_key
         self.normalizer = normalizer
         self.calibration = calibration
@@ -47,12 +49,9 @@ class CalibratedResultd(MapTransform):
             table = interval_table(predicted, self.normalizer, self.calibration)
             added: dict[str, Any] = {"intervals": table.iloc[0].to_dict()}
             if self.calibration.novelty is not None:
-                image, reconstruction = (
-                    torch.as_tensor(result[name]).cpu() for name in (self.image_key, "reconstruction")
-                )
-                scores = scan_scores(image, reconstruction, result["mean"], result["log_var"])
-                verdict = self.calibration.novelty.judge(result["mean"].double().numpy(), scores)
-                added["novelty"] = novelty_row(verdict)
+                names = (self.image_key, "reconstruction", "mean", "log_var", self.tumour_key)
+                parts = (torch.as_tensor(result[name]).cpu() for name in names)
+                added["novelty"] = novelty_row(scan_verdict(self.calibration.novelty, *parts))
             result[self.result_key] = {**result[self.result_key], **plain(added)}
         return result
 
