@@ -21,6 +21,7 @@ from semivae_bundle.evaluation.coverage import coverage_section
 from semivae_bundle.evaluation.figures import write_figures
 from semivae_bundle.evaluation.latent_options import LatentOptions
 from semivae_bundle.evaluation.measure_batch import measure_batch
+from semivae_bundle.evaluation.multiscale_quality import multiscale_statement
 from semivae_bundle.evaluation.predictions import predictions_table
 from semivae_bundle.evaluation.report import Intervals, metrics_report
 from semivae_bundle.evaluation.report_page import write_report_page
@@ -64,6 +65,7 @@ class EvaluationReport:
         self.normalizer = normalizer
         self.partition = dict(partition)
         self.voxel_mm3 = float(np.prod([mm / side for mm, side in zip(fov_mm, roi_size, strict=True)]))
+        self.roi_size = tuple(roi_size)
         self.patients = dict(patients)
         self.provenance = provenance
         self.intervals = intervals
@@ -102,6 +104,7 @@ class EvaluationReport:
         report = metrics_report(
             results, self.normalizer, self.partition, self.intervals, self.provenance, self.latent, self.generating
         )
+        report["image"]["ms_ssim"] = multiscale_statement(self.roi_size)
         if self.calibration is not None:
             split, spread = str(self.provenance["split"]), self.intervals
             report["coverage"] = coverage_section(

@@ -14,6 +14,7 @@ WORDS = (
     ("conformal", "conformal interval", "bounds that hold the true value in a stated share of new patients"),
     ("dice", "Dice", "overlap of two masks: 1 is identity, 0 is none"),
     ("psnr", "PSNR", "likeness of two images in dB: 3 dB more is half the squared error"),
+    ("ms_ssim", "MS-SSIM", "likeness of structure at several scales, fine to coarse: 1 is identity"),
     ("zero", "zero code", "the code that says nothing of a scan; what the decoder draws from it is the same for all"),
     ("phantom", "phantom", "a made-up scan with a tumour of known volume, place and shape"),
 )
