@@ -55,6 +55,8 @@ NEW |= {
     "collapse": {"loss#extra#squared", "loss#weights#squared", "schedules#tumour_ce", "schedules#tumour_dice"},
     "curriculum": {"schedules#semantic_loc", "schedules#semantic_shape", "checks#_requires_"},
     "gradient_norms": MORE_HANDLERS,
+    "mlflow": {"mlflow_uri", "mlflow_experiment"} | MORE_HANDLERS,
+    "reconstruction_images": {"validate#evaluator#val_handlers"},
     "lagging_inference": {"lagging", "checkpointed#lagging", "validate#additional_metrics#info/residual"}
     | MORE_HANDLERS,
     "uncertainty_weights": {"loss#extra#noise", "loss#weights#noise", "schedules#noise"} | MORE_HANDLERS,
