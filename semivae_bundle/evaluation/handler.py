@@ -20,6 +20,7 @@ from semivae_bundle.evaluation.calibration import Calibration
 from semivae_bundle.evaluation.coverage import coverage_section
 from semivae_bundle.evaluation.figures import write_figures
 from semivae_bundle.evaluation.latent_options import LatentOptions
+from semivae_bundle.evaluation.latent_projection import Projection, pca_projection
 from semivae_bundle.evaluation.measure_batch import measure_batch
 from semivae_bundle.evaluation.multiscale_quality import multiscale_statement
 from semivae_bundle.evaluation.predictions import predictions_table
@@ -39,7 +40,8 @@ class EvaluationReport:
     first `shown` subjects, in the order of the split: chosen before anything is known of how well they come out.
     `patients`: subject -> patient, the unit that intervals are drawn over. `provenance`: from `provenance_record`.
     `generating`: from `read_factors`. `targets`: what report.html judges by.
-    `calibration`: intervals whose coverage is reported, None to go without. Runs in one process.
+    `calibration`: intervals whose coverage is reported, None to go without. `projection`: lays the code flat. Runs in
+    one process.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class EvaluationReport:
         generating: pd.DataFrame | None,
         targets: VerdictTargets,
         calibration: Calibration | None = None,
+        projection: Projection = pca_projection,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.folder = self.output_dir / "evaluation"
@@ -74,6 +77,7 @@ class EvaluationReport:
         self.generating = generating
         self.targets = targets
         self.calibration = calibration
+        self.projection = projection
 
     def attach(self, engine: Engine) -> None:
         """Start, gather, write."""
@@ -114,8 +118,9 @@ class EvaluationReport:
         write_json_atomically(self.folder / "metrics.json", report)
         with atomic_path(self.folder / "predictions.csv") as part:
             predictions_table(results, self.normalizer, self.partition).to_csv(part)
+        history_file = self.output_dir / "metrics.csv"
         figures = write_figures(
-            self.folder, results, self.shown, self.normalizer, self.partition, report, self.output_dir / "metrics.csv"
+            self.folder, results, self.shown, self.normalizer, self.partition, report, history_file, self.projection
         )
         page = write_report_page(self.folder, self.targets)
         written = time.perf_counter()

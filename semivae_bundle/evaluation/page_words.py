@@ -8,6 +8,12 @@ WORDS = (
     ("active", "active unit", "a dimension whose mean varies by more than 0.01 over the scans"),
     ("collapse", "collapse", "dimensions that say nothing: their mean is the same for every scan"),
     ("kl", "KL", "what the code says of a scan, in nats: Kullback-Leibler divergence of its posterior from the prior"),
+    (
+        "fill",
+        "precision, recall, density, coverage",
+        "shares of prior draws near codes, and of codes near prior draws: low where one lacks what the other has",
+    ),
+    ("hole", "hole", "a stretch between two subjects' codes where no other subject is near: nothing was learned there"),
     ("distance", "distance correlation", "0 only for independent variables, 1 for a rotated copy; here bias corrected"),
     ("leakage", "leakage", "what a partition tells of a feature that belongs to another"),
     ("scores", "MIG, SAP, modularity, DCI", "how far each dimension, or partition, belongs to one factor, and back"),
