@@ -1,9 +1,9 @@
 """The steps of the work as commands: `python -m semivae_bundle
-phantom|index|precompute|train|per_modality|calibrate|evaluate|traverse|report|infer|schedules|version`.
+phantom|index|precompute|train|per_modality|calibrate|evaluate|traverse|report|compare|infer|schedules|version`.
 
-Each step but `phantom`, `per_modality`, `report` and `version` is a run id of the bundle's configs, run as `python -m
-monai.bundle run` runs it. What a command adds: it finds the configs, mixes in recipes, refuses a misspelt option, and
-says what is wrong in a line.
+Each step but `phantom`, `per_modality`, `report`, `compare` and `version` is a run id of the bundle's configs, run as
+`python -m monai.bundle run` runs it. What a command adds: it finds the configs, mixes in recipes, refuses a misspelt
+option, and says what is wrong in a line.
 """
 
 from __future__ import annotations
@@ -127,6 +127,27 @@ def report(evaluation_dir: str, **targets: float) -> None:
     print(f"{write_report_page(folder, targets_from({**recorded, **targets}))}: written")
 
 
+def compare(
+    first: str, second: str, output_dir: str | None = None, *, draws: int = 9999, false_discovery_rate: float = 0.05
+) -> None:
+    """Compare two evaluations of the same subjects, with paired tests: comparison.csv, comparison.md, comparison.png.
+
+    Args:
+        first: the folder of one run's metrics.json and predictions.csv
+        second: that of the other
+        output_dir: folder to write; the folder `comparison` below the second if not given
+        draws: random signs of the test
+        false_discovery_rate: share of false ones allowed among the features said to differ
+    """
+    from semivae_bundle.evaluation.comparison_report import write_comparison
+
+    folder = Path(str(second)) / "comparison" if output_dir is None else Path(str(output_dir))
+    file, text = write_comparison(
+        Path(str(first)), Path(str(second)), folder, draws=draws, false_discovery_rate=false_discovery_rate
+    )
+    print(f"{text}\n{file}: written")
+
+
 def traverse(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
     """Move the features of --traversal_scans (20) codes and measure what is drawn: traversals.json, pictures."""
     configs = ["train.json", "evaluate.json"]
@@ -160,6 +181,7 @@ COMMANDS = {
     "calibrate": calibrate,
     "evaluate": evaluate,
     "report": report,
+    "compare": compare,
     "traverse": traverse,
     "infer": infer,
     "schedules": schedules,

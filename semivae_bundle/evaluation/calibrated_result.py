@@ -13,9 +13,10 @@ from torch import Tensor
 from semivae_bundle.data.subjects import MODALITIES
 from semivae_bundle.evaluation.calibration import Calibration
 from semivae_bundle.evaluation.intervals import interval_table
-from semivae_bundle.evaluation.novelty import NoveltyGate, Verdict
+from semivae_bundle.evaluation.novelty import Verdict
 from semivae_bundle.evaluation.plain_json import plain
 from semivae_bundle.evaluation.scan_scores import scan_scores
+from semivae_bundle.evaluation.scan_verdict import scan_verdict
 from semivae_bundle.features.normalizer import Normalizer
 from semivae_bundle.networks.presence import presence
 
@@ -25,9 +26,9 @@ NOT_AVAILABLE = "not available"
 class CalibratedResultd(MapTransform):
     """Adds to `result_key`: {"intervals": {"vol_total_mm3_lower": ...}, "novelty": {"in_distribution": "yes", ...}}.
 
-    Reads the normalised features (F,) under the key, and mean, log_var (L,), reconstruction (4, D, H, W) and the
-    pre-processed image under `image_key`, before anything is taken back to the scan's own grid. A bound that was not
-    calibrated is None; without a gate there is no "novelty".
+    Reads the normalised features (F,) under the key, and mean, log_var (L,), reconstruction (4, D, H, W), the tumour
+    logits (T, D, H, W) under `tumour_key` and the pre-processed image under `image_key`, before anything is taken back
+    to the scan's own grid. A bound that was not calibrated is None; without a gate there is no "novelty".
 
     A scan that lacks modalities (channels that are 0 everywhere) is not like those that were calibrated on, which were
     complete: its bounds are None and its verdict is NOT_AVAILABLE, beside scores of the channels that are there.
@@ -40,8 +41,10 @@ class CalibratedResultd(MapTransform):
         normalizer: Normalizer,
         calibration: Calibration,
         result_key: str = "result",
+        tumour_key: str = "pred",
     ) -> None:
         super().__init__(keys)
+        self.tumour_key = tumour_key
         self.image_key = image_key
         self.normalizer = normalizer
         self.calibration = calibration
@@ -57,21 +60,24 @@ class CalibratedResultd(MapTransform):
             lacking = [name for name, there in zip(MODALITIES, seen.tolist(), strict=True) if not there]
             added: dict[str, Any] = {"intervals": dict.fromkeys(bounds) if lacking else bounds}
             if self.calibration.novelty is not None:
-                added["novelty"] = self._novelty(self.calibration.novelty, result, seen, lacking)
+                names = (self.image_key, "reconstruction", "mean", "log_var", self.tumour_key)
+                parts = [torch.as_tensor(result[name]).cpu() for name in names]
+                gate = self.calibration.novelty
+                added["novelty"] = (
+                    incomplete_row(parts, seen, lacking) if lacking else novelty_row(scan_verdict(gate, *parts))
+                )
             result[self.result_key] = {**result[self.result_key], **plain(added)}
         return result
 
-    def _novelty(
-        self, gate: NoveltyGate, data: Mapping[Hashable, Any], seen: Tensor, lacking: Sequence[str]
-    ) -> dict[str, str | float]:
-        """Row of novelty.csv from the channels that are `seen` (4,)."""
-        image, reconstruction = (torch.as_tensor(data[name]).cpu()[seen] for name in (self.image_key, "reconstruction"))
-        scores = scan_scores(image, reconstruction, data["mean"], data["log_var"])
-        row = novelty_row(gate.judge(data["mean"].double().numpy(), scores))
-        if lacking:
-            reason = f"calibrated on complete scans, and this one lacks {', '.join(lacking)}"
-            row |= {"in_distribution": NOT_AVAILABLE, "p_value": "", "reason": reason}
-        return row
+
+def incomplete_row(parts: Sequence[Tensor], seen: Tensor, lacking: Sequence[str]) -> dict[str, str | float]:
+    """Row of novelty.csv without a verdict, from the channels that are `seen` (4,) of a scan that lacks some. `parts`:
+    image, reconstruction (4, D, H, W), mean, log_var (L,), tumour logits (T, D, H, W).
+    """
+    image, reconstruction, *rest = parts
+    reason = f"calibrated on complete scans, and this one lacks {', '.join(lacking)}"
+    scores = scan_scores(image[seen], reconstruction[seen], *rest)
+    return {"in_distribution": NOT_AVAILABLE, "p_value": "", "reason": reason, **scores}
 
 
 def novelty_row(verdict: Verdict) -> dict[str, str | float]:

@@ -10,11 +10,12 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from semivae_bundle.evaluation.calibration import Calibration
-from semivae_bundle.evaluation.conformal import TooFewScans
+from semivae_bundle.evaluation.conformal import FloatArray, TooFewScans
 from semivae_bundle.evaluation.interval_fitting import fit_intervals
 from semivae_bundle.evaluation.novelty_fitting import fit_novelty_gate
 from semivae_bundle.evaluation.provenance import checkpoint_record
 from semivae_bundle.evaluation.results import Results, SubjectResult, join_results
+from semivae_bundle.evaluation.scan_profiles import scan_profiles
 from semivae_bundle.evaluation.scan_scores import SCORES, scores_of_batch
 from semivae_bundle.evaluation.summary_table import aligned
 from semivae_bundle.features.normalizer import Normalizer
@@ -59,6 +60,7 @@ class CalibrationReport:
     def start(self, engine: Engine) -> None:
         """Forget an earlier run."""
         self.rows: list[SubjectResult] = []
+        self.profiles: list[dict[str, FloatArray]] = []
 
     def gather(self, engine: Engine) -> None:
         """Reduce one batch to its numbers."""
@@ -73,6 +75,7 @@ class CalibrationReport:
                 ("target", target["features"]),
             )
         }
+        self.profiles += [scan_profiles(image.float().cpu().numpy()) for image in target["image"]]
         for i, subject in enumerate(engine.state.batch["subject"]):
             self.rows.append(
                 SubjectResult(
@@ -86,19 +89,28 @@ class CalibrationReport:
 
     def finish(self, engine: Engine) -> None:
         """Fit, write, print."""
-        calibration = self.fit(join_results(self.rows, self.patients))
+        profiles = {name: np.stack([one[name] for one in self.profiles]) for name in self.profiles[0]}
+        calibration = self.fit(join_results(self.rows, self.patients), profiles)
         calibration.to_json(self.calibration_file)
         print(calibration_table(calibration))
         print(f"\nwritten: {self.calibration_file}")
 
-    def fit(self, results: Results) -> Calibration:
-        """Intervals and gate; a gate that cannot be had is no reason to go without intervals."""
+    def fit(self, results: Results, profiles: Mapping[str, FloatArray] | None = None) -> Calibration:
+        """Intervals and gate; a gate that cannot be had is no reason to go without intervals.
+
+        `profiles`: of the images, name -> (n, K).
+        """
         features = fit_intervals(results, self.normalizer, level=self.level, exponents=self.difficulty, seed=self.seed)
         gate, reason = None, None
         scores = {name: results.scores[name].to_numpy(dtype=np.float64) for name in SCORES}
         try:
             gate = fit_novelty_gate(
-                results.mean, scores, results.patients, false_alarm_rate=self.false_alarm_rate, seed=self.seed
+                results.mean,
+                scores,
+                results.patients,
+                false_alarm_rate=self.false_alarm_rate,
+                seed=self.seed,
+                profiles=profiles,
             )
         except TooFewScans as problem:
             reason = str(problem)

@@ -14,7 +14,7 @@ from semivae_bundle.evaluation import corruptions
 from semivae_bundle.evaluation.conformal import FloatArray
 from semivae_bundle.evaluation.corruptions import Image, Mask, standardised
 from semivae_bundle.evaluation.novelty import NoveltyGate, Verdict
-from semivae_bundle.evaluation.scan_scores import scan_scores
+from semivae_bundle.evaluation.scan_verdict import scan_verdict
 
 USUAL = "usual"
 
@@ -53,8 +53,8 @@ def verdict_on(image: Image, network: nn.Module, gate: NoveltyGate) -> Verdict:
     device = next(network.parameters()).device
     tensor = torch.from_numpy(image)
     output = {name: part[0].float().cpu() for name, part in network(tensor[None].to(device)).items()}
-    scores = scan_scores(tensor, output["reconstruction"], output["mean"], output["log_var"])
-    return gate.judge(output["mean"].double().numpy(), scores)
+    parts = (output[name] for name in ("reconstruction", "mean", "log_var", "tumour_logits"))
+    return scan_verdict(gate, tensor, *parts)
 
 
 def detection_per_corruption(

@@ -9,10 +9,12 @@ from typing import Any
 
 from semivae_bundle.evaluation.figure_correlation import correlation_figure
 from semivae_bundle.evaluation.figure_leakage import leakage_figure
+from semivae_bundle.evaluation.figure_projection import projection_figure
 from semivae_bundle.evaluation.figure_reconstructions import reconstruction_figure
 from semivae_bundle.evaluation.figure_scatter import scatter_figure
 from semivae_bundle.evaluation.figure_style import save_figure
 from semivae_bundle.evaluation.figure_training import read_history, training_figure
+from semivae_bundle.evaluation.latent_projection import Projection, pca_projection
 from semivae_bundle.evaluation.results import Results, ShownSubject
 from semivae_bundle.features.normalizer import Normalizer
 
@@ -27,6 +29,7 @@ def write_figures(
     partition: Mapping[str, int],
     report: Mapping[str, Any],
     history_file: Path,
+    project: Projection = pca_projection,
 ) -> list[Path]:
     """Write the PNGs and return their paths. Without `history_file` (weights from elsewhere): no training curves."""
     chance = {pair: figures["chance_level"] for pair, figures in report["independence"]["pairs"].items()}
@@ -34,6 +37,11 @@ def write_figures(
         save_figure(scatter_figure(results, normalizer, report["features"]), folder / "predicted_against_measured.png"),
         save_figure(correlation_figure(results.mean, partition, chance), folder / "latent_correlation.png"),
     ]
+    flat, projected = folder / "latent_projection.png", projection_figure(results, normalizer, partition, project)
+    if projected is not None:
+        written.append(save_figure(projected, flat))
+    else:
+        flat.unlink(missing_ok=True)
     leak = folder / "leakage.png"
     if "table" in report["leakage"]:
         written.append(save_figure(leakage_figure(report["leakage"]), leak))

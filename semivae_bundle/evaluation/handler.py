@@ -21,7 +21,9 @@ from semivae_bundle.evaluation.calibration import Calibration
 from semivae_bundle.evaluation.coverage import coverage_section
 from semivae_bundle.evaluation.figures import write_figures
 from semivae_bundle.evaluation.latent_options import LatentOptions
+from semivae_bundle.evaluation.latent_projection import Projection, pca_projection
 from semivae_bundle.evaluation.measure_batch import measure_batch
+from semivae_bundle.evaluation.multiscale_quality import multiscale_statement
 from semivae_bundle.evaluation.predictions import predictions_table
 from semivae_bundle.evaluation.report import Intervals, metrics_report
 from semivae_bundle.evaluation.report_page import write_report_page
@@ -39,7 +41,8 @@ class EvaluationReport:
     first `shown` subjects, in the order of the split: chosen before anything is known of how well they come out.
     `patients`: subject -> patient, the unit that intervals are drawn over. `provenance`: from `provenance_record`.
     `generating`: from `read_factors`. `targets`: what report.html judges by.
-    `calibration`: intervals whose coverage is reported, None to go without. Runs in one process.
+    `calibration`: intervals whose coverage is reported, None to go without. `projection`: lays the code flat. Runs in
+    one process.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class EvaluationReport:
         generating: pd.DataFrame | None,
         targets: VerdictTargets,
         calibration: Calibration | None = None,
+        projection: Projection = pca_projection,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.folder = self.output_dir / "evaluation"
@@ -65,6 +69,7 @@ class EvaluationReport:
         self.normalizer = normalizer
         self.partition = dict(partition)
         self.voxel_mm3 = float(np.prod([mm / side for mm, side in zip(fov_mm, roi_size, strict=True)]))
+        self.roi_size = tuple(roi_size)
         self.patients = dict(patients)
         self.provenance = provenance
         self.intervals = intervals
@@ -74,6 +79,7 @@ class EvaluationReport:
         self.targets = targets
         self.calibration = calibration
         self.attention = AttentionInTumour(network, list(partition))
+        self.projection = projection
 
     def attach(self, engine: Engine) -> None:
         """Start, gather, write."""
@@ -106,6 +112,7 @@ class EvaluationReport:
         report = metrics_report(
             results, self.normalizer, self.partition, self.intervals, self.provenance, self.latent, self.generating
         )
+        report["image"]["ms_ssim"] = multiscale_statement(self.roi_size)
         spread = self.intervals
         report |= self.attention.section(results.patients, spread.resamples, spread.seed, spread.level)
         if self.calibration is not None:
@@ -117,8 +124,9 @@ class EvaluationReport:
         write_json_atomically(self.folder / "metrics.json", report)
         with atomic_path(self.folder / "predictions.csv") as part:
             predictions_table(results, self.normalizer, self.partition).to_csv(part)
+        history_file = self.output_dir / "metrics.csv"
         figures = write_figures(
-            self.folder, results, self.shown, self.normalizer, self.partition, report, self.output_dir / "metrics.csv"
+            self.folder, results, self.shown, self.normalizer, self.partition, report, history_file, self.projection
         )
         page = write_report_page(self.folder, self.targets)
         written = time.perf_counter()

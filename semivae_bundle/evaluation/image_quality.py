@@ -70,8 +70,23 @@ def masked_mean(values: Volume, mask: Mask) -> float:
     return float(values[mask].mean(dtype=np.float64)) if mask.any() else float("nan")
 
 
+def edge_sharpness(prediction: Volume, target: Volume, mask: Mask) -> float:
+    """Mean squared gradient of the prediction over that of the target, inside `mask` (D, H, W): 1 is as sharp, 0 flat.
+
+    Noise of the target is gradient too, so a perfect denoised image is below 1. NaN for an empty mask or a flat target.
+    """
+    if not mask.any():
+        return float("nan")
+    drawn, seen = (
+        sum(np.square(np.gradient(image, axis=axis)[mask].astype(np.float64)).mean() for axis in range(3))
+        for image in (prediction, target)
+    )
+    return float(drawn / seen) if seen > 0 else float("nan")
+
+
 def image_quality(prediction: Volume, target: Volume, template: Volume, brain: Mask, tumour: Mask) -> dict[str, float]:
-    """All figures of one modality of one scan: psnr and ssim over brain and tumour, and `psnr_gain`.
+    """All figures of one modality of one scan but MS-SSIM: psnr and ssim over brain and tumour, `psnr_gain`, and
+    `sharpness_tumour`.
 
     `prediction`, `target`, `template` (D, H, W) in z-scored units; `template` is what the decoder draws from the zero
     code, the same for every scan. `psnr_gain_*` is the PSNR of the prediction minus that of the template in dB: near 0
@@ -85,4 +100,4 @@ def image_quality(prediction: Volume, target: Volume, template: Volume, brain: M
         figures[f"psnr_{place}_db"] = psnr
         figures[f"ssim_{place}"] = masked_mean(similarity, mask & np.isfinite(similarity))
         figures[f"psnr_gain_{place}_db"] = psnr - masked_psnr(template, target, mask, span)
-    return figures
+    return figures | {"sharpness_tumour": edge_sharpness(prediction, target, tumour)}

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from semivae_bundle.data.subjects import MODALITIES
-from semivae_bundle.evaluation.image_quality import image_quality
+from semivae_bundle.evaluation.image_quality import data_range, image_quality
+from semivae_bundle.evaluation.multiscale_quality import multiscale_similarity
 from semivae_bundle.evaluation.overlap import (
     Labels,
     counted_volume_per_region,
@@ -84,7 +85,9 @@ def _image_scores(shown: ShownSubject, template: NDArray[np.float32]) -> dict[st
             shown.reconstruction[channel], shown.image[channel], template[channel], shown.brain, tumour
         )
         scores |= {f"{modality}_{name}": value for name, value in figures.items()}
-    return scores
+    spans = [data_range(channel, shown.brain) for channel in shown.image]
+    similarity = multiscale_similarity(shown.reconstruction, shown.image, shown.brain, spans)
+    return scores | {f"{m}_ms_ssim_brain": float(value) for m, value in zip(MODALITIES, similarity, strict=True)}
 
 
 def _overlap_scores(shown: ShownSubject) -> dict[str, float]:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from semivae_bundle.evaluation.conformal import FloatArray, p_value
+from semivae_bundle.evaluation.profile_distance import UsualProfile, mahalanobis, profile_scores
+from semivae_bundle.evaluation.scan_profiles import REORDERED
 
 DISTANCE = "latent_distance"
 SMALLEST = 1e-12
@@ -16,11 +18,16 @@ SMALLEST = 1e-12
 
 @dataclass(frozen=True)
 class ScoreScale:
-    """The usual range of ln(score): median and robust standard deviation."""
+    """The usual range of ln(score): median, and robust standard deviation below and `above` it (None: the same)."""
 
     name: str
     centre: float
     spread: float
+    above: float | None = None
+
+    def spread_of(self, side: float) -> float:
+        """Above the centre for a positive `side`, else below."""
+        return self.spread if self.above is None or side <= 0 else self.above
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,8 @@ class NoveltyGate:
 
     Each ln(score) is brought to its usual scale; the farthest of them, on either side, is the scan's strangeness, and
     `limit` the conformal quantile of that in `calibration`, the sorted strangeness of the scans ranked against. `mean`,
-    `covariance` (shrunk) give the Mahalanobis distance of a latent mean.
+    `covariance` (shrunk) give the Mahalanobis distance of a latent mean, `profiles` the scores of the image's profiles;
+    a gate from before there were any has none, and judges by what `scales` names.
     """
 
     false_alarm_rate: float
@@ -53,11 +61,18 @@ class NoveltyGate:
     calibration: tuple[float, ...]
     mean: tuple[float, ...]
     covariance: tuple[tuple[float, ...], ...]
+    profiles: tuple[UsualProfile, ...] = ()
 
-    def judge(self, mean: FloatArray, scores: Mapping[str, float]) -> Verdict:
-        """Verdict on one scan: latent mean (L,) and its `scan_scores`."""
+    def judge(
+        self, mean: FloatArray, scores: Mapping[str, float], profiles: Mapping[str, FloatArray] | None = None
+    ) -> Verdict:
+        """Verdict on one scan: latent mean (L,), its `scan_scores` and, for a gate with profiles, its
+        `scan_profiles`.
+        """
         distance = mahalanobis(mean[None], np.array(self.mean), np.array(self.covariance))[0]
         everything = {**scores, DISTANCE: float(distance)}
+        for usual in self.profiles:
+            everything[usual.name] = float(profile_scores(usual, (profiles or {})[usual.name][None], REORDERED)[0])
         strangeness = float(np.abs(standardised(everything, self.scales)).max())
         fits = strangeness <= self.limit
         return Verdict(
@@ -74,7 +89,7 @@ class NoveltyGate:
         for scale, z in zip(self.scales, standardised(scores, self.scales), strict=True):
             if abs(z) > self.limit:
                 side, edge = (1, "above its upper") if z > 0 else (-1, "below its lower")
-                limit = float(np.exp(scale.centre + side * self.limit * scale.spread))
+                limit = float(np.exp(scale.centre + side * self.limit * scale.spread_of(side)))
                 value = scores[scale.name]
                 ratio = value / limit if side > 0 else limit / max(value, SMALLEST)
                 phrases.append(
@@ -92,18 +107,15 @@ class NoveltyGate:
                 "calibration": tuple(content["calibration"]),
                 "mean": tuple(content["mean"]),
                 "covariance": tuple(tuple(row) for row in content["covariance"]),
+                "profiles": tuple(map(UsualProfile.from_plain, content.get("profiles", ()))),
             }
         )
 
 
-def mahalanobis(means: FloatArray, centre: FloatArray, covariance: FloatArray) -> FloatArray:
-    r"""$\sqrt{(\mu - m)^T \Sigma^{-1} (\mu - m)}$ of latent means (n, L): (n,); near $\sqrt{L}$ for usual ones."""
-    offset = means - centre
-    return np.asarray(np.sqrt(np.einsum("nl,nl->n", offset, np.linalg.solve(covariance, offset.T).T)))
-
-
 def standardised(scores: Mapping[str, Any], scales: tuple[ScoreScale, ...]) -> FloatArray:
     """(ln score - centre) / spread per scale: (S,) for numbers, (S, n) for arrays. A score of 0 counts as tiny."""
-    return np.array(
-        [(np.log(np.maximum(scores[scale.name], SMALLEST)) - scale.centre) / scale.spread for scale in scales]
-    )
+    rows = []
+    for scale in scales:
+        offset = np.log(np.maximum(scores[scale.name], SMALLEST)) - scale.centre
+        rows.append(offset / np.where(offset > 0, scale.spread_of(1), scale.spread_of(-1)))
+    return np.array(rows)

@@ -28,6 +28,7 @@ CONTENTS = (
     ("features", "Features"),
     ("partitions", "Partitions"),
     ("coverage", "Coverage"),
+    ("latent-space", "Latent space"),
     ("independence", "Independence"),
     ("disentanglement", "Disentanglement"),
     ("leakage", "Leakage"),
@@ -37,7 +38,7 @@ CONTENTS = (
     ("words", "Words"),
 )
 NAMES = {"pass": "pass", "open": "open", "fail": "fail", "missing": "not made"}
-DESCRIBED = ("predicted_against_measured", "latent_correlation", "training_curves")
+DESCRIBED = ("predicted_against_measured", "latent_correlation", "latent_projection", "training_curves")
 RECONSTRUCTION, MOST_OF_A_KIND, WORST = "reconstruction_", 8, 10
 SCORES = ("dice_total", "t1c_psnr_brain_db")
 

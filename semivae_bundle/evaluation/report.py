@@ -34,10 +34,13 @@ from semivae_bundle.networks.partition import partition_slices
 from semivae_bundle.training.latent_metrics import active_units
 
 SCHEMA = "semivae-metrics/1"
-IMAGE_FIGURES = tuple(
-    f"{figure}_{place}{unit}"
-    for place in ("brain", "tumour")
-    for figure, unit in (("psnr", "_db"), ("ssim", ""), ("psnr_gain", "_db"))
+IMAGE_FIGURES = (
+    *(
+        f"{figure}_brain{unit}"
+        for figure, unit in (("psnr", "_db"), ("ssim", ""), ("ms_ssim", ""), ("psnr_gain", "_db"))
+    ),
+    *(f"{figure}_tumour{unit}" for figure, unit in (("psnr", "_db"), ("ssim", ""), ("psnr_gain", "_db"))),
+    "sharpness_tumour",
 )
 
 
@@ -167,6 +170,7 @@ def _image_section(results: Results, counts: FloatArray, level: float) -> dict[s
     return {
         "data_range": RANGE_STATEMENT,
         "psnr_gain": "PSNR of the reconstruction minus PSNR of the image decoded from the zero code",
+        "sharpness": "mean squared gradient of the reconstruction over that of the input, in the tumour; 1 is as sharp",
         **per_modality,
     }
 

@@ -81,9 +81,10 @@ def _independence(report: Mapping[str, Any]) -> str:
 
 
 def _image(report: Mapping[str, Any]) -> str:
-    rows = [["image", "PSNR brain [dB]", "gain", "SSIM brain", "PSNR tumour [dB]", "gain", "SSIM tumour"]]
-    names = ["psnr_brain_db", "psnr_gain_brain_db", "ssim_brain"]
-    names += ["psnr_tumour_db", "psnr_gain_tumour_db", "ssim_tumour"]
+    rows = [["image", "PSNR brain [dB]", "gain", "SSIM brain", "MS-SSIM", "PSNR tumour [dB]", "gain", "SSIM tumour"]]
+    rows[0].append("sharpness tumour")
+    names = ["psnr_brain_db", "psnr_gain_brain_db", "ssim_brain", "ms_ssim_brain"]
+    names += ["psnr_tumour_db", "psnr_gain_tumour_db", "ssim_tumour", "sharpness_tumour"]
     for modality in MODALITIES:
         figures = report["image"][modality]
         rows.append([modality, *(number(figures[name]["value"], ".2f") for name in names)])

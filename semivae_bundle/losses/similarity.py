@@ -20,7 +20,7 @@ def similarity_maps(prediction: Tensor, target: Tensor, *, window: int, data_ran
     """
     x, y = prediction.float(), target.float()
     mean_x, mean_y, square_x, square_y, product = (
-        avg_pool3d(z, window, stride=1) for z in (x, y, x.square(), y.square(), x * y)
+        moving_average(z, window) for z in (x, y, x.square(), y.square(), x * y)
     )
     variances = square_x - mean_x.square() + square_y - mean_y.square()
     covariance = product - mean_x * mean_y
@@ -28,6 +28,16 @@ def similarity_maps(prediction: Tensor, target: Tensor, *, window: int, data_ran
     structure = (2 * covariance + second) / (variances + second)
     luminance = (2 * mean_x * mean_y + first) / (mean_x.square() + mean_y.square() + first)
     return luminance * structure, structure
+
+
+def moving_average(values: Tensor, window: int) -> Tensor:
+    """Mean over every whole cube of `window` voxels: (B, C, D, H, W) -> (B, C, D - window + 1, ...).
+
+    Axis by axis, which for 7 voxels takes a sixth of the time of the cube at once.
+    """
+    for cut in ((window, 1, 1), (1, window, 1), (1, 1, window)):
+        values = avg_pool3d(values, cut, stride=1)
+    return values
 
 
 def multiscale_dissimilarity(
@@ -48,7 +58,7 @@ def multiscale_dissimilarity(
             prediction, target, inside = (avg_pool3d(z.float(), 2) for z in (prediction, target, inside))
         whole, structure = similarity_maps(prediction, target, window=window, data_range=data_range)
         maps = whole if level == len(scales) - 1 else structure
-        share = avg_pool3d(inside, window, stride=1)
+        share = moving_average(inside, window)
         value = value + weight * ((1 - maps) * share).sum() / (share.sum() * maps.shape[1]).clamp(min=1e-8)
     return value
 

@@ -59,6 +59,8 @@ NEW |= {
     "curriculum": {"schedules#semantic_loc", "schedules#semantic_shape", "checks#_requires_"},
     "gradient_norms": MORE_HANDLERS,
     "heteroscedastic_heads": {"feature_sigma", "network_def#extra", "+loss"},
+    "mlflow": {"mlflow_uri", "mlflow_experiment"} | MORE_HANDLERS,
+    "reconstruction_images": {"validate#evaluator#val_handlers"},
     "lagging_inference": {"lagging", "checkpointed#lagging", "validate#additional_metrics#info/residual"}
     | MORE_HANDLERS,
     "hierarchy": {"network_def#prior"},

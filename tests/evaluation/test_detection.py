@@ -4,9 +4,15 @@ import torch
 from torch import nn
 
 from semivae_bundle.evaluation.corruptions import Image, standardised
-from semivae_bundle.evaluation.detection import auroc_per_corruption, corrupted_scans, detection_per_corruption
+from semivae_bundle.evaluation.detection import (
+    auroc_per_corruption,
+    corrupted_scans,
+    detection_per_corruption,
+    verdict_on,
+)
 from semivae_bundle.evaluation.novelty import NoveltyGate
 from semivae_bundle.evaluation.novelty_fitting import fit_novelty_gate
+from semivae_bundle.evaluation.scan_profiles import scan_profiles
 from semivae_bundle.evaluation.scan_scores import SCORES, scan_scores
 
 
@@ -19,7 +25,8 @@ class Template(nn.Module):
 
     def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         mean = image[..., 6:].mean(dim=(2, 3, 4))
-        return {"reconstruction": self.image[None], "mean": mean, "log_var": torch.zeros_like(mean)}
+        zero = torch.zeros_like(mean)
+        return {"reconstruction": self.image[None], "mean": mean, "log_var": zero, "tumour_logits": 0 * image}
 
 
 def a_scan(seed: int) -> Image:
@@ -45,11 +52,17 @@ def gate(network: Template) -> NoveltyGate:
         with torch.no_grad():
             output = {name: part[0] for name, part in network(image[None]).items()}
         found.append(
-            (output["mean"].double().numpy(), scan_scores(image, output["reconstruction"], *list(output.values())[1:]))
+            (output["mean"].double().numpy(), scan_scores(image, *output.values()), scan_profiles(image.numpy()))
         )
-    scores = {name: np.array([one[name] for _, one in found]) for name in SCORES}
-    patients = [str(i) for i in range(60)]
-    return fit_novelty_gate(np.stack([mean for mean, _ in found]), scores, patients, false_alarm_rate=0.05, seed=0)
+    means, scores, profiles = zip(*found, strict=True)
+    return fit_novelty_gate(
+        np.stack(means),
+        {name: np.array([one[name] for one in scores]) for name in SCORES},
+        [str(i) for i in range(60)],
+        false_alarm_rate=0.05,
+        seed=0,
+        profiles={name: np.stack([one[name] for one in profiles]) for name in profiles[0]},
+    )
 
 
 def test_the_auroc_of_known_scores_is_known() -> None:
@@ -75,6 +88,11 @@ def test_a_gate_tells_corrupted_scans_from_usual_ones(network: Template, gate: N
     for name in ("swapped_modalities", "flipped_head_foot", "skull", "noise", "another_organ", "shuffled_blocks"):
         assert found[name].auroc > 0.95, name
         assert found[name].flagged > 0.9, name
+
+
+def test_a_verdict_names_the_score_that_saw_the_noise(network: Template, gate: NoveltyGate) -> None:
+    noisy = corrupted_scans(a_scan(300), None, np.random.default_rng(0))["noise"]
+    assert "grain_distance" in verdict_on(noisy, network, gate).reason
 
 
 def test_no_scan_is_an_error(network: Template, gate: NoveltyGate) -> None:

@@ -23,7 +23,8 @@ class Flat(nn.Module):
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         mean = image.mean(dim=(2, 3, 4))
-        return {"reconstruction": 0 * image, "mean": mean, "log_var": torch.zeros_like(mean)}
+        zero = torch.zeros_like(mean)
+        return {"reconstruction": 0 * image, "mean": mean, "log_var": zero, "tumour_logits": 0 * image}
 
 
 def items(count: int) -> list[dict[str, Tensor]]:

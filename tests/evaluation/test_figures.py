@@ -39,6 +39,7 @@ def test_all_figures_are_written_as_small_pngs(
     assert names == {
         "predicted_against_measured.png",
         "latent_correlation.png",
+        "latent_projection.png",
         "reconstruction_phantom-1.png",
         "training_curves.png",
     }

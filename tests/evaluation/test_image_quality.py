@@ -1,8 +1,16 @@
 import numpy as np
 import pytest
+from scipy.ndimage import uniform_filter
 from skimage.metrics import structural_similarity
 
-from semivae_bundle.evaluation.image_quality import data_range, image_quality, masked_mean, masked_psnr, ssim_map
+from semivae_bundle.evaluation.image_quality import (
+    data_range,
+    edge_sharpness,
+    image_quality,
+    masked_mean,
+    masked_psnr,
+    ssim_map,
+)
 
 SHAPE = (24, 24, 24)
 RNG = np.random.default_rng(0)
@@ -68,3 +76,18 @@ def test_halving_the_error_gains_six_decibels() -> None:
     found = image_quality(TARGET + 0.5, TARGET, TARGET + 1, BRAIN, tumour)
     assert found["psnr_gain_brain_db"] == pytest.approx(6.02, abs=0.01)
     assert found["psnr_gain_tumour_db"] == pytest.approx(6.02, abs=0.01)
+
+
+def test_sharpness_is_the_ratio_of_gradient_energies_inside_the_mask() -> None:
+    assert edge_sharpness(TARGET + 7, TARGET, BRAIN) == pytest.approx(1.0)
+    assert edge_sharpness(0.5 * TARGET, TARGET, BRAIN) == pytest.approx(0.25)
+
+
+def test_a_blurred_image_is_less_sharp_and_a_flat_one_not_at_all() -> None:
+    assert 0 < edge_sharpness(uniform_filter(TARGET, 3), TARGET, BRAIN) < 0.3
+    assert edge_sharpness(np.ones_like(TARGET), TARGET, BRAIN) == 0
+
+
+def test_sharpness_of_nothing_is_not_defined() -> None:
+    assert np.isnan(edge_sharpness(TARGET, TARGET, NONE))
+    assert np.isnan(edge_sharpness(TARGET, np.ones_like(TARGET), BRAIN))

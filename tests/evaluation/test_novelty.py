@@ -1,3 +1,5 @@
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from sklearn.covariance import LedoitWolf
@@ -5,6 +7,7 @@ from sklearn.covariance import LedoitWolf
 from semivae_bundle.evaluation.conformal import TooFewScans
 from semivae_bundle.evaluation.novelty import DISTANCE, NoveltyGate, mahalanobis
 from semivae_bundle.evaluation.novelty_fitting import fewest_for_gate, fit_novelty_gate, held_out_distances
+from semivae_bundle.evaluation.plain_json import plain
 
 LATENT = 30
 
@@ -90,3 +93,54 @@ def test_a_score_that_varies_in_few_scans_does_not_drown_the_others() -> None:
     usual = {"reconstruction_error": 1.0, "kl": 40.0}
     assert "flat" not in gate.judge(means[0], {**usual, "flat": 1.005}).reason
     assert gate.judge(means[0], {**usual, "flat": 2.0}).reason.startswith("flat 2 is above")
+
+
+def with_profiles(n: int, seed: int) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """As `scans`, and a profile of each kind."""
+    rng = np.random.default_rng([seed, 1])
+    return *scans(n, seed), {"grain_distance": rng.normal(size=(n, 12)), "channel_doubt": rng.normal(size=(n, 48))}
+
+
+def test_false_alarms_stay_as_rare_with_profiles() -> None:
+    alarms = []
+    for seed in range(40):
+        fitted = with_profiles(60, seed)
+        patients = [str(i) for i in range(60)]
+        gate = fit_novelty_gate(*fitted[:2], patients, false_alarm_rate=0.1, seed=seed, profiles=fitted[2])
+        means, scores, profiles = with_profiles(20, 10_000 + seed)
+        for i in range(20):
+            one, two = ({name: value[i] for name, value in part.items()} for part in (scores, profiles))
+            alarms.append(not gate.judge(means[i], one, two).in_distribution)
+    assert 0.1 - 2 / 30 - 0.05 < np.mean(alarms) < 0.1 + 0.05
+
+
+def test_a_strange_profile_is_named_and_survives_plain_numbers() -> None:
+    means, scores, profiles = with_profiles(80, 0)
+    patients = [str(i) for i in range(80)]
+    gate = fit_novelty_gate(means, scores, patients, false_alarm_rate=0.05, seed=0, profiles=profiles)
+    strange = {"grain_distance": np.full(12, 9.0), "channel_doubt": profiles["channel_doubt"][0]}
+    read = NoveltyGate.from_plain(plain(asdict(gate)))
+    verdict = read.judge(np.zeros(LATENT), {"reconstruction_error": 1.0, "kl": 40.0}, strange)
+    assert verdict.reason.startswith("grain_distance ")
+    assert list(verdict.scores)[:3] == [DISTANCE, "grain_distance", "channel_doubt"]
+
+
+def test_a_gate_from_before_there_were_profiles_judges_as_it_did() -> None:
+    old = plain(asdict(a_gate(300, 0)))
+    del old["profiles"]
+    old["scales"] = [{key: scale[key] for key in ("name", "centre", "spread")} for scale in old["scales"]]
+    read, (means, scores) = NoveltyGate.from_plain(old), scans(2, 9)
+    verdict = read.judge(means[0], {**{name: float(value[0]) for name, value in scores.items()}, "tumour_doubt": 1.0})
+    distance = (np.log(verdict.scores["kl"]) - read.scales[2].centre) / read.scales[2].spread
+    assert verdict.strangeness >= abs(distance)
+    assert "tumour_doubt" not in verdict.scores
+
+
+def test_each_side_of_a_skewed_score_has_its_own_spread() -> None:
+    means, scores = scans(400, 4)
+    skewed = np.exp(np.random.default_rng(0).exponential(size=400))
+    patients = [str(i) for i in range(400)]
+    gate = fit_novelty_gate(means, {**scores, "skewed": skewed}, patients, false_alarm_rate=0.05, seed=0)
+    scale = next(one for one in gate.scales if one.name == "skewed")
+    # Of an exponential: ln 2 - ln (20 / 19) below the median, ln 20 - ln 2 above.
+    assert scale.spread_of(1) / scale.spread_of(-1) == pytest.approx(np.log(10) / np.log(38 / 20), rel=0.25)

@@ -20,7 +20,7 @@ from semivae_bundle.evaluation.latent_options import LatentOptions
 from semivae_bundle.evaluation.page_context import CONTENTS
 from semivae_bundle.evaluation.predictions import predictions_table
 from semivae_bundle.evaluation.report import Intervals, metrics_report
-from semivae_bundle.evaluation.report_page import anchor, read_predictions, write_report_page
+from semivae_bundle.evaluation.report_page import anchor, read_metrics, read_predictions, write_report_page
 from semivae_bundle.evaluation.results import Results, ShownSubject
 from semivae_bundle.evaluation.verdict_targets import VerdictTargets
 from semivae_bundle.features.normalizer import Normalizer
@@ -206,6 +206,20 @@ def test_a_section_that_is_missing_says_why(evaluation: Evaluation, results: Res
         assert why in page.text
     assert "latent_correlation.png is not beside metrics.json" in page.text
     assert page.problems == []
+
+
+def test_the_coverage_of_the_latent_space_is_shown_with_its_verdict(whole: Evaluation, page: PageReader) -> None:
+    section = read_metrics(whole.folder)["coverage_of_latent_space"]
+    assert "figure-latent_projection" in page.ids
+    for part, words in section["verdict"].items():
+        assert f"{part}: {words}." in page.text
+
+
+def test_a_code_of_few_patients_says_why_its_coverage_is_missing(evaluation: Evaluation, results: Results) -> None:
+    evaluation.write(only(results, 5), [])
+    assert "Not shown: 3 patients; at least 20 are needed." in evaluation.page().text
+    evaluation.write(results, [], "coverage_of_latent_space")
+    assert "Not shown: metrics.json is older than this section" in evaluation.page().text
 
 
 def test_figures_of_other_steps_are_shown_too(evaluation: Evaluation, results: Results) -> None:

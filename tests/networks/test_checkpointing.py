@@ -24,7 +24,7 @@ checkpointed = partial(CheckpointedSemiVAE, UNITS)
 
 def gradients(network: SemiVAE, image: Tensor, bf16: bool = False) -> dict[str, Tensor]:
     torch.manual_seed(0)  # of the latent's noise
-    # On maps of 2 cells a side, as here, bf16 weight gradients of several threads are wrong (see training/precision.py).
+    # On maps of 2 cells a side, as here, bf16 weight gradients of several threads are wrong: training/precision.py.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):

@@ -1,0 +1,78 @@
+"""How far a profile is from the usual ones, and whether it would be nearer in another order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.covariance import ledoit_wolf
+
+from semivae_bundle.evaluation.conformal import FloatArray
+
+NARROWEST = 1e-3  # what never varies in the calibration scans must not decide alone
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class UsualProfile:
+    """Of the profiles called `name`: `centre` and `spread` (K,), `covariance` (K, K) of (profile - centre) / spread,
+    shrunk. Standardised first, since shrinking is towards one variance for all.
+    """
+
+    name: str
+    centre: tuple[float, ...]
+    spread: tuple[float, ...]
+    covariance: tuple[tuple[float, ...], ...]
+
+    def distances(self, profiles: FloatArray) -> FloatArray:
+        """Mahalanobis distance (n, K) -> (n,)."""
+        offset = (profiles - np.array(self.centre)) / np.array(self.spread)
+        return mahalanobis(offset, np.zeros(offset.shape[1]), np.array(self.covariance))
+
+    def doubts(self, profiles: FloatArray, orders: NDArray[np.intp]) -> FloatArray:
+        """Distance over the least distance in one of the other `orders` (P, K): (n, K) -> (n,).
+
+        Above 1 another order fits better. A distance alone is blind to a change that is small beside the spread between
+        scanners; of the ratio that spread is gone, as of a ratio of likelihoods.
+        """
+        others = np.min([self.distances(profiles[:, order]) for order in orders], axis=0)
+        return self.distances(profiles) / np.maximum(others, NARROWEST)
+
+    @classmethod
+    def from_plain(cls, content: Mapping[str, Any]) -> UsualProfile:
+        """From what JSON holds."""
+        rows = tuple(tuple(row) for row in content["covariance"])
+        return cls(content["name"], tuple(content["centre"]), tuple(content["spread"]), rows)
+
+
+def fit_usual_profile(name: str, profiles: FloatArray) -> UsualProfile:
+    """From (n, K); covariance by Ledoit and Wolf (2004, doi:10.1016/S0047-259X(03)00096-4)."""
+    centre, spread = profiles.mean(axis=0), np.maximum(profiles.std(axis=0), NARROWEST)
+    covariance = ledoit_wolf((profiles - centre) / spread)[0]
+    rows = tuple(tuple(row) for row in covariance.tolist())
+    return UsualProfile(name, tuple(centre.tolist()), tuple(spread.tolist()), rows)
+
+
+def profile_scores(usual: UsualProfile, profiles: FloatArray, orders: Mapping[str, NDArray[np.intp]]) -> FloatArray:
+    """The score of each profile (n, K) -> (n,): a doubt where `orders` has some for it, else a distance."""
+    if usual.name in orders:
+        return usual.doubts(profiles, orders[usual.name])
+    return usual.distances(profiles)
+
+
+def held_out_scores(name: str, profiles: FloatArray, orders: Mapping[str, NDArray[np.intp]]) -> FloatArray:
+    """Score of each profile (n, K) by a fit on the other four fifths: (n,), what a new scan would have."""
+    scores, fold = np.empty(len(profiles)), np.arange(len(profiles)) % FOLDS
+    for k in range(FOLDS):
+        usual = fit_usual_profile(name, profiles[fold != k])
+        scores[fold == k] = profile_scores(usual, profiles[fold == k], orders)
+    return scores
+
+
+def mahalanobis(means: FloatArray, centre: FloatArray, covariance: FloatArray) -> FloatArray:
+    r"""$\sqrt{(\mu - m)^T \Sigma^{-1} (\mu - m)}$ of vectors (n, K): (n,); near $\sqrt{K}$ for usual ones."""
+    offset = means - centre
+    return np.asarray(np.sqrt(np.einsum("nl,nl->n", offset, np.linalg.solve(covariance, offset.T).T)))
