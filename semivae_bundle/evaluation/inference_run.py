@@ -47,6 +47,7 @@ class InferenceRun:
         attention: Sequence[str] = (),
     ) -> None:
         self.output_dir = Path(output_dir)
+        refuse_folder_of_a_training(self.output_dir)
         self.overwrite = overwrite
         self.save_reconstruction = save_reconstruction
         self.attention = tuple(attention)
@@ -162,6 +163,15 @@ class InferenceRun:
             return {}
         raise ValueError(
             f"{file}: expected a run of schema {SCHEMA!r}, found {found}; pass --overwrite true or another --output_dir"
+        )
+
+
+def refuse_folder_of_a_training(folder: Path) -> None:
+    """Raise ValueError where a training keeps its features.csv, which inference would write over."""
+    if (folder / "cohort.json").is_file():
+        raise ValueError(
+            f"output_dir: expected a folder for inference alone, found {folder} with the cohort.json of a training, "
+            f"whose features.csv would be lost; pass --output_dir {folder / 'inference'}"
         )
 
 

@@ -14,6 +14,8 @@ from semivae_bundle.networks.partition import check_roi
 from semivae_bundle.networks.stage_channels import check_stages
 
 CLASSES = 4  # background, NCR, ED, ET
+FEATURES = ("appearance", "size", "place", "form")
+"""What every encoder gives; anything else is an addition that a partition has to read."""
 
 
 class ResNetEncoder(nn.Module):
@@ -79,12 +81,8 @@ class ResNetEncoder(nn.Module):
         read = sum(widths) + pool_channels * cells[0] * cells[1] * cells[2]
         # The residual stream grows as training goes on; unnormalised, the latent means would grow with it.
         self.appearance = nn.Sequential(nn.LayerNorm(read), nn.Linear(read, hidden_size), nn.SiLU())
-        self.feature_sizes = {
-            "appearance": hidden_size,
-            "size": CLASSES * SIZE,
-            "place": CLASSES * PLACE,
-            "form": CLASSES * FORM,
-        }
+        sizes = (hidden_size, CLASSES * SIZE, CLASSES * PLACE, CLASSES * FORM)
+        self.feature_sizes = dict(zip(FEATURES, sizes, strict=True))
         self.readouts = nn.ModuleDict(readouts or {})
         taken = [name for name in self.readouts if name in self.feature_sizes]
         if taken:

@@ -57,9 +57,10 @@ class FrozenFeatures(nn.Module):
         return projected
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> FrozenFeatures:
-        # Where the network goes, in device and layout, the extractor has to go too.
-        self.extractor.module._apply(fn, recurse)
-        return super()._apply(fn, recurse)
+        # Where the network goes, the extractor has to go too; not into its layout, which is one of 5-D weights.
+        super()._apply(fn, recurse)
+        self.extractor.module.to(self.fingerprint.device, self.norm.weight.dtype)
+        return self
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
         stored = state_dict.get(f"{prefix}fingerprint")

@@ -45,8 +45,8 @@ class HierarchicalSemiVAE(SemiVAE):
         return code["mean"], code["log_var"], seen_logits, explained
 
     def code(self, image: Tensor) -> dict[str, Tensor]:
-        """SemiVAE's, and prior_mean, prior_log_var (B, L). In training every partition is given the samples of the
-        earlier ones, in evaluation their means.
+        """SemiVAE's, and added, prior_mean, prior_log_var (B, L). In training every partition is given the samples of
+        the earlier ones, in evaluation their means.
         """
         added, added_log_var, seen_logits, explained = self.bottom_up(image)
         noise = torch.randn_like(added) if self.training else torch.zeros_like(added)
@@ -55,8 +55,8 @@ class HierarchicalSemiVAE(SemiVAE):
         return code
 
     def descend(self, added: Tensor, added_log_var: Tensor, noise: Tensor) -> dict[str, Tensor]:
-        """What the scan adds to the prior's means and log-variances, and noise, (B, L) each -> mean, log_var, latent,
-        prior_mean, prior_log_var (B, L).
+        """What the scan adds to the prior's means and log-variances, and noise, (B, L) each -> mean, added,
+        log_var, latent, prior_mean, prior_log_var (B, L).
         """
         latent = added
         mean, log_var, prior_mean, prior_log_var = added, added_log_var, added, added
@@ -66,6 +66,7 @@ class HierarchicalSemiVAE(SemiVAE):
             latent = mean + noise * torch.exp(0.5 * log_var)
         return {
             "mean": mean,
+            "added": added,
             "log_var": log_var,
             "latent": latent,
             "prior_mean": prior_mean,

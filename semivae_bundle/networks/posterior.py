@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from semivae_bundle.networks.blocks import Float32Linear
+from semivae_bundle.networks.encoder import FEATURES
 from semivae_bundle.networks.partition import check_partition
 
 MAX_LOG_VAR = 6.0
@@ -74,6 +75,14 @@ class Posterior(nn.Module):
         check_partition(partition, latent_size)
         if set(reads) != set(partition):
             raise ValueError(f"posterior: reads must have one entry for each of {list(partition)}, found {list(reads)}")
+        read = {feature for features in reads.values() for feature in features}
+        unread = [name for name in feature_sizes if name not in FEATURES and name not in read]
+        if unread:
+            raise ValueError(
+                f"posterior: the encoder adds {unread}, which no partition reads; expected them in "
+                f"network_def#posterior#reads, found {dict(reads)}; a recipe laid later may have replaced it: "
+                "write one that reads all"
+            )
         self.parts = nn.ModuleList(
             PartitionPosterior(feature_sizes, reads[name], hidden_size, size) for name, size in partition.items()
         )

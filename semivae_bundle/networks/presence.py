@@ -48,6 +48,11 @@ class PresenceEncoder(nn.Module):
 
     def __init__(self, in_channels: int, **sizes: Any) -> None:
         super().__init__()
+        if sizes.get("readouts"):
+            raise ValueError(
+                f"encoder: an encoder with presence planes has no readouts, found {list(sizes['readouts'])}; lay the "
+                "recipe that adds them over another network"
+            )
         self.encoder = ResNetEncoder(2 * in_channels, **sizes)
         self.feature_sizes = {**self.encoder.feature_sizes, "presence": in_channels}
 

@@ -8,11 +8,20 @@ import torch
 from monai.inferers import Inferer
 from torch import Tensor, nn
 
+COARSEST_SIDE = 3
+"""Cells a side of the coarsest feature map from which on a CPU's bf16 weight gradients can be trusted. On maps of 2
+(and of 1, after a stride) oneDNN as in torch 2.13 returns memory that it has not written, where several threads share
+the work."""
 
-def bf16_supported(device: str | torch.device) -> bool:
-    """True where bf16 matrix products are native: recent GPUs, CPUs with AVX512-BF16 or AMX."""
+
+def bf16_supported(device: str | torch.device, coarsest_side: int) -> bool:
+    """True where bf16 matrix products are native and right: recent GPUs; CPUs with AVX512-BF16 or AMX unless the
+    coarsest feature map has fewer than COARSEST_SIDE cells a side.
+    """
     if torch.device(device).type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
+    if coarsest_side < COARSEST_SIDE:
+        return False
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
 

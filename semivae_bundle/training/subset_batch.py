@@ -34,7 +34,8 @@ class PrepareSubsetBatch(PrepareSemiVAEBatch):
         if SEEN not in batchdata:
             raise KeyError(
                 f"batch: expected {SEEN!r}, the image that DropModalitiesd leaves, found {sorted(batchdata)}; another "
-                "recipe has replaced the augmentation: lay modality_dropout last, or leave one of the two out"
+                "recipe has replaced the augmentation: leave one of the two out, or lay modality_dropout after it, "
+                "but before synthesised_contrast"
             )
         _, target = super().__call__(batchdata, device, non_blocking, **kwargs)
         return target.pop(SEEN), target

@@ -8,6 +8,7 @@ from test_objective import FEATURES, PARTITION, WEIGHTS, a_batch
 from torch.distributions import Normal, kl_divergence
 
 from semivae_bundle.losses.hierarchical_objective import HierarchicalLoss
+from semivae_bundle.losses.independence import explained_nats
 from semivae_bundle.losses.kl import gaussian_kl, gaussian_kl_between
 from semivae_bundle.losses.objective import SemiVAELoss
 
@@ -49,13 +50,15 @@ def objectives() -> tuple[SemiVAELoss, SemiVAELoss]:
 def test_at_a_standard_normal_prior_the_objective_is_the_flat_one() -> None:
     (flat, learned), (output, target) = objectives(), a_batch()
     zero = torch.zeros_like(output["mean"])
-    total = learned({**output, "prior_mean": zero, "prior_log_var": zero}, target)
+    total = learned({**output, "added": output["mean"], "prior_mean": zero, "prior_log_var": zero}, target)
     torch.testing.assert_close(total, flat(output, target))
 
 
 def test_a_prior_at_the_posterior_leaves_the_free_bits_alone() -> None:
     (_, learned), (output, target) = objectives(), a_batch()
-    learned({**output, "prior_mean": output["mean"], "prior_log_var": output["log_var"]}, target)
+    learned(
+        {**output, "added": output["mean"], "prior_mean": output["mean"], "prior_log_var": output["log_var"]}, target
+    )
     found = {name: learned.terms[f"kl_{name}"].item() for name in PARTITION}
     assert found == pytest.approx({"vol": 0.2, "loc": 0.3, "residual": 0.6})
 
@@ -66,3 +69,13 @@ def test_the_gradient_of_the_kl_reaches_prior_and_posterior() -> None:
     output = {name: value.requires_grad_() for name, value in output.items()}
     torch.stack(list(learned.kl_terms(output).values())).sum().backward()
     assert all(value.grad is not None and value.grad.any() for value in output.values())
+
+
+def test_the_independence_term_does_not_reach_the_prior() -> None:
+    (_, learned), (output, _) = objectives(), a_batch()
+    prior_mean = torch.ones_like(output["mean"], requires_grad=True)
+    added = output["mean"].detach().requires_grad_()
+    whole = {**output, "mean": prior_mean + added, "added": added}
+    explained_nats(learned.own_mean(whole), torch.ones_like(added)).backward()
+    assert prior_mean.grad is None
+    assert added.grad.abs().min() > 0

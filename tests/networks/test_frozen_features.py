@@ -152,3 +152,18 @@ def means() -> Callable[[float], dict[str, Tensor]]:
 def test_the_residual_reads_it_and_volume_location_and_shape_do_not(means: Callable[..., dict[str, Tensor]]) -> None:
     before, after = means(1.0), means(3.0)
     assert {name for name in before if not torch.equal(before[name], after[name])} == {"residual"}
+
+
+def test_a_layout_of_volumes_leaves_an_extractor_of_slices_alone() -> None:
+    readout = FrozenFeatures(Slices(), 5).to(memory_format=torch.channels_last_3d)
+    assert readout.extractor.module.layer.weight.is_contiguous()
+
+
+class Slices(nn.Module):
+    """An extractor with 4-D weights, as DINOv2 has."""
+
+    size = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(4, 3, 3)

@@ -103,7 +103,7 @@ def test_a_fresh_network_says_exactly_what_the_flat_one_says(make_network, image
         for one in (flat.train(mode), network.train(mode)):
             torch.manual_seed(3)
             outputs.append(one(image))
-        assert set(outputs[1]) - set(outputs[0]) == {"prior_mean", "prior_log_var"}
+        assert set(outputs[1]) - set(outputs[0]) == {"added", "prior_mean", "prior_log_var"}
         for name, value in outputs[0].items():
             assert torch.equal(outputs[1][name], value), name
 

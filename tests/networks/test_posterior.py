@@ -81,3 +81,9 @@ def test_the_log_variance_is_bounded_on_both_sides(bias: float, expected: float)
 def test_a_wrong_option_is_refused_with_what_was_found(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         a_posterior(**options)
+
+
+def test_what_an_encoder_adds_has_to_be_read() -> None:
+    sizes = {"size": 2, "appearance": 3, "outline": 4}
+    with pytest.raises(ValueError, match=r"adds \['outline'\], which no partition reads"):
+        Posterior(sizes, {"vol": 2}, 2, {"vol": ["size"]}, hidden_size=3, min_log_var=-6.0)

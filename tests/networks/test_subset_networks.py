@@ -84,3 +84,8 @@ def test_readouts_of_all_modalities_at_once_are_refused_by_experts() -> None:
 def test_a_network_for_subsets_can_be_told_from_the_usual_one(make_network, kind: str) -> None:
     assert is_told_what_is_absent(a_network(make_network, kind))
     assert not is_told_what_is_absent(make_network())
+
+
+def test_presence_planes_have_no_readouts() -> None:
+    with pytest.raises(ValueError, match=r"presence planes has no readouts, found \['means'\]"):
+        PresenceEncoder(4, **SIZES, readouts={"means": torch.nn.Identity()})

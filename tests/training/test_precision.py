@@ -38,11 +38,16 @@ def test_the_layout_changes_no_number() -> None:
 
 
 def test_whether_this_machine_has_bf16_is_a_plain_answer() -> None:
-    assert isinstance(bf16_supported("cpu"), bool)
+    assert isinstance(bf16_supported("cpu", 4), bool)
 
 
 def test_a_cpu_without_bf16_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
-    assert bf16_supported("cpu") is False
+    assert bf16_supported("cpu", 4) is False
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
-    assert bf16_supported(torch.device("cpu")) is True
+    assert bf16_supported(torch.device("cpu"), 4) is True
+
+
+def test_bf16_is_off_on_a_cpu_whose_coarsest_map_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    assert [bf16_supported("cpu", side) for side in (1, 2, 3, 4)] == [False, False, True, True]
