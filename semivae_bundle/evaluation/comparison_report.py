@@ -80,7 +80,8 @@ def comparison_page(
         "",
         "R² is of the quantity itself (volumes and surfaces in logarithms). A residualised feature's R² in "
         "metrics.json is of what is left after its regression on the volume, so it is another number. A partition's "
-        "error is in standard deviations of what was measured, the mean over its features.",
+        "error is in standard deviations of what was measured, the mean over its features. Subjects, patients and "
+        "measured values agree; whether both networks saw the same images is not recorded.",
     ]
     if runs.left_out:
         lines += ["", f"Left out, since one run lacks them: {', '.join(runs.left_out)}."]

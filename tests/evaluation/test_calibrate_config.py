@@ -139,6 +139,7 @@ def test_a_gate_writes_its_verdict_beside(calibrated: Path, phantom_dir: Path, t
             {"name": "brain_fraction", "centre": -9.0, "spread": 0.1},
             {"name": "reconstruction_error", "centre": 0.0, "spread": 9.0},
             {"name": "kl", "centre": 0.0, "spread": 9.0},
+            {"name": "tumour_doubt", "centre": 0.0, "spread": 9.0},
         ],
         "fitted_scans": 19,
         "calibration": [1.0] * 19,

@@ -20,6 +20,7 @@ NEW_IDS = {
     "detecting",
     "detection_scans",
     "calibration",
+    "projection",
     "intervals",
     "latent_scores",
     "verdict_targets",

@@ -129,6 +129,7 @@ def test_an_evaluation_writes_metrics_predictions_and_figures(evaluated: tuple[P
         "report.html",
         "predicted_against_measured.png",
         "latent_correlation.png",
+        "latent_projection.png",
         "reconstruction_s0.png",
     }
 
