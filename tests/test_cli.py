@@ -95,7 +95,7 @@ def test_a_misspelt_option_is_refused_with_the_nearest_ones(tmp_path: Path, caps
 
 def test_an_unknown_recipe_is_refused_with_the_known_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = failure(["train", str(tmp_path), "--recipe", "none"], capsys)
-    assert "expected a file or one of aggregate_density, " in said
+    assert "expected a file or one of activation_checkpointing, " in said
     assert " demo, ema, " in said
 
 

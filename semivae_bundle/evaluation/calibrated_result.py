@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
@@ -13,7 +14,7 @@ from torch import Tensor
 from semivae_bundle.data.subjects import MODALITIES
 from semivae_bundle.evaluation.calibration import Calibration
 from semivae_bundle.evaluation.intervals import interval_table
-from semivae_bundle.evaluation.novelty import Verdict
+from semivae_bundle.evaluation.novelty import DISTANCE, NoveltyGate, Verdict, mahalanobis
 from semivae_bundle.evaluation.plain_json import plain
 from semivae_bundle.evaluation.scan_scores import scan_scores
 from semivae_bundle.evaluation.scan_verdict import scan_verdict
@@ -63,21 +64,27 @@ class CalibratedResultd(MapTransform):
                 names = (self.image_key, "reconstruction", "mean", "log_var", self.tumour_key)
                 parts = [torch.as_tensor(result[name]).cpu() for name in names]
                 gate = self.calibration.novelty
-                added["novelty"] = (
-                    incomplete_row(parts, seen, lacking) if lacking else novelty_row(scan_verdict(gate, *parts))
-                )
+                complete = novelty_row(scan_verdict(gate, *parts)) if not lacking else {}
+                added["novelty"] = complete or incomplete_row(gate, parts, seen, lacking)
             result[self.result_key] = {**result[self.result_key], **plain(added)}
         return result
 
 
-def incomplete_row(parts: Sequence[Tensor], seen: Tensor, lacking: Sequence[str]) -> dict[str, str | float]:
-    """Row of novelty.csv without a verdict, from the channels that are `seen` (4,) of a scan that lacks some. `parts`:
-    image, reconstruction (4, D, H, W), mean, log_var (L,), tumour logits (T, D, H, W).
+def incomplete_row(
+    gate: NoveltyGate, parts: Sequence[Tensor], seen: Tensor, lacking: Sequence[str]
+) -> dict[str, str | float]:
+    """Row of novelty.csv without a verdict, from the channels that are `seen` (4,) of a scan that lacks some; a score
+    that takes all channels stays empty. `parts`: image, reconstruction (4, D, H, W), mean, log_var (L,), tumour logits
+    (T, D, H, W).
     """
     image, reconstruction, *rest = parts
     reason = f"calibrated on complete scans, and this one lacks {', '.join(lacking)}"
     scores = scan_scores(image[seen], reconstruction[seen], *rest)
-    return {"in_distribution": NOT_AVAILABLE, "p_value": "", "reason": reason, **scores}
+    scores[DISTANCE] = float(
+        mahalanobis(rest[0].double().numpy()[None], np.array(gate.mean), np.array(gate.covariance))[0]
+    )
+    known = {scale.name: scores.get(scale.name, "") for scale in gate.scales}
+    return {"in_distribution": NOT_AVAILABLE, "p_value": "", "reason": reason, **known}
 
 
 def novelty_row(verdict: Verdict) -> dict[str, str | float]:
