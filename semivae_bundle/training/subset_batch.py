@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from semivae_bundle.training.batch import PrepareSemiVAEBatch
@@ -23,19 +22,13 @@ class PrepareSubsetBatch(PrepareSemiVAEBatch):
     def __init__(self, more: Sequence[str] = ()) -> None:
         super().__init__((SEEN, "modalities", *more))
 
-    def __call__(
-        self,
-        batchdata: dict[str, Tensor],
-        device: str | torch.device | None = None,
-        non_blocking: bool = False,
-        **kwargs: Any,
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def __call__(self, batchdata: dict[str, Tensor], *args: Any, **kwargs: Any) -> tuple[Tensor, dict[str, Tensor]]:
         """Move one batch."""
         if SEEN not in batchdata:
             raise KeyError(
                 f"batch: expected {SEEN!r}, the image that DropModalitiesd leaves, found {sorted(batchdata)}; another "
-                "recipe has replaced the augmentation: leave one of the two out, or lay modality_dropout after it, "
-                "but before synthesised_contrast"
+                "recipe has replaced the augmentation: lay modality_dropout last, with synthesised_contrast alone "
+                "after it, or leave one of the two out"
             )
-        _, target = super().__call__(batchdata, device, non_blocking, **kwargs)
+        _, target = super().__call__(batchdata, *args, **kwargs)
         return target.pop(SEEN), target
