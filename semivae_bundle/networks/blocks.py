@@ -80,6 +80,11 @@ class Float32Linear(nn.Linear):
         return float32_product(x, self.weight) + self.bias
 
 
+def softly_bounded(value: Tensor, bound: float) -> Tensor:
+    """Into (-bound, bound), with slope 1 at 0 and a gradient everywhere (arXiv:2007.03898, its released code)."""
+    return bound * torch.tanh(value / bound)
+
+
 class AxisCoordinates(nn.Module):
     """Voxel centres along each axis of a grid, in [-1, 1]: buffers x (D,), y (H,), z (W,), no part of the weights."""
 

@@ -8,13 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from semivae_bundle.networks.blocks import Float32Linear
+from semivae_bundle.networks.blocks import Float32Linear, softly_bounded
 from semivae_bundle.networks.partition import partition_slices
-
-
-def softly_bounded(value: Tensor, bound: float) -> Tensor:
-    """Into (-bound, bound), with slope 1 at 0 and a gradient everywhere (arXiv:2007.03898, its released code)."""
-    return bound * torch.tanh(value / bound)
 
 
 class PartitionPrior(nn.Module):

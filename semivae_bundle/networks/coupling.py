@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from semivae_bundle.networks.blocks import Float32Linear
+from semivae_bundle.networks.blocks import Float32Linear, softly_bounded
 
 
 class AffineCoupling(nn.Module):
@@ -36,7 +36,7 @@ class AffineCoupling(nn.Module):
         """The s and t of the formula (B, P), 0 where dimensions pass; the same for x and for its image."""
         raw, shift = self.out(silu(self.hidden(x * self.kept))).chunk(2, dim=1)
         changed = 1 - self.kept
-        return changed * self.max_log_scale * torch.tanh(raw / self.max_log_scale), changed * shift
+        return changed * softly_bounded(raw, self.max_log_scale), changed * shift
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, P) -> (B, P)."""

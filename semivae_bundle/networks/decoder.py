@@ -16,6 +16,7 @@ from semivae_bundle.networks.blocks import (
     ResidualBlock,
     SubpixelUpsample,
     coordinate_grid,
+    softly_bounded,
 )
 from semivae_bundle.networks.partition import check_roi
 
@@ -60,7 +61,7 @@ class Anchors(nn.Module):
     def forward(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         """(B, L) -> (B, K, 3), (B, K), float32."""
         # Bounded softly, between about 0.03 and 2.8: a width of zero or infinity has no gradient to come back by.
-        width = (self.start + self.reach * torch.tanh(self.log_width(latent) / self.reach)).exp()
+        width = (self.start + softly_bounded(self.log_width(latent), self.reach)).exp()
         return self.centre(latent).reshape(latent.shape[0], -1, 3), width
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -50,16 +51,13 @@ class ExpertPosterior(Posterior):
 
     def __init__(
         self,
-        feature_sizes: Mapping[str, int],
         partition: Mapping[str, int],
-        latent_size: int,
         reads: Mapping[str, Sequence[str]],
-        hidden_size: int,
-        min_log_var: float,
         evaluated: Combine,
         trained: Combine,
+        **sizes: Any,
     ) -> None:
-        super().__init__(feature_sizes, partition, latent_size, reads, hidden_size, min_log_var)
+        super().__init__(partition=partition, reads=reads, **sizes)
         self.parts = nn.ModuleList(
             ExpertPartitionPosterior(part, self.min_log_var, evaluated, trained)  # type: ignore[arg-type]
             if set(reads[name]) & set(EXPERT_FEATURES)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from semivae_bundle.networks.blocks import Float32Linear
+from semivae_bundle.networks.blocks import Float32Linear, softly_bounded
 
 LOG_VAR_REACH = 4.0
 """How far a log-variance can go from its start, either way: a factor of e^2 = 7.4 in the noise. From the usual 0.15
@@ -43,4 +42,4 @@ class FeatureNoise(nn.Module):
     def forward(self, mean: Tensor) -> Tensor:
         """(B, L) -> (B, F)."""
         raw = self.out(silu(self.hidden(mean.detach())))
-        return self.start + self.reach * torch.tanh(raw / self.reach)
+        return self.start + softly_bounded(raw, self.reach)

@@ -8,15 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from semivae_bundle.networks.blocks import Float32Linear, float32_product
-from semivae_bundle.networks.heads import check_room
-from semivae_bundle.networks.partition import partition_slices
+from semivae_bundle.networks.heads import PartitionHeads, check_room
 
 # Relative to the largest singular value. What two read-outs differ by below this is rounding, and giving it back would
 # take a code ten thousand times as large.
 RANK_TOLERANCE = 1e-4
 
 
-class GroupedLinearHeads(nn.Module):
+class GroupedLinearHeads(PartitionHeads):
     """Each feature is an affine read-out of all dimensions of its partition and no others: (B, L) -> (B, F).
 
     Between StructuredHeads, whose features own their dimensions, and MLPHeads, which cannot be inverted: features that
@@ -26,25 +25,15 @@ class GroupedLinearHeads(nn.Module):
     """
 
     def __init__(self, partition: Mapping[str, int], features: Mapping[str, int]) -> None:
-        super().__init__()
         check_room(partition, features)
-        slices = partition_slices(partition)
-        self.bounds = [(slices[name].start, slices[name].stop) for name in features]
+        heads = (Float32Linear(partition[name], count) for name, count in features.items())
+        super().__init__(partition, features, heads)
         self.counts = list(features.values())
         self.latent_size = sum(partition.values())
         self.tolerance = RANK_TOLERANCE  # TorchScript sees attributes, not module constants
-        self.heads = nn.ModuleList(Float32Linear(partition[name], count) for name, count in features.items())
         for head in self.heads:
             nn.init.orthogonal_(head.weight)  # type: ignore[arg-type]
             nn.init.zeros_(head.bias)  # type: ignore[arg-type]
-
-    def forward(self, latent: Tensor) -> Tensor:
-        """(B, L) -> (B, F), float32."""
-        outputs = []
-        for i, head in enumerate(self.heads):
-            start, stop = self.bounds[i]
-            outputs.append(head(latent[:, start:stop]))
-        return torch.cat(outputs, dim=1)
 
     @torch.jit.export
     def inverse(self, features: Tensor) -> Tensor:

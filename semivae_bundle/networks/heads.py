@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -74,18 +74,17 @@ class StructuredHeads(nn.Module):
         return float32_product(features - self.bias, (weight / weight.square().sum(dim=1, keepdim=True)).t())
 
 
-class MLPHeads(nn.Module):
-    """One hidden layer per partition, shared by its features: (B, L) -> (B, F). More flexible, less readable."""
+class PartitionHeads(nn.Module):
+    """A head for each partition with features, which sees that partition alone: (B, L) -> (B, F).
 
-    def __init__(self, partition: Mapping[str, int], features: Mapping[str, int], hidden_size: int) -> None:
+    `heads`: one (B, P) -> (B, count) for each entry of `features`, in their order.
+    """
+
+    def __init__(self, partition: Mapping[str, int], features: Mapping[str, int], heads: Iterable[nn.Module]) -> None:
         super().__init__()
-        check_features(partition, features)
         slices = partition_slices(partition)
         self.bounds = [(slices[name].start, slices[name].stop) for name in features]
-        self.heads = nn.ModuleList(
-            nn.Sequential(Float32Linear(partition[name], hidden_size), nn.SiLU(), Float32Linear(hidden_size, count))
-            for name, count in features.items()
-        )
+        self.heads = nn.ModuleList(heads)
 
     def forward(self, latent: Tensor) -> Tensor:
         """(B, L) -> (B, F)."""
@@ -94,3 +93,15 @@ class MLPHeads(nn.Module):
             start, stop = self.bounds[i]
             outputs.append(head(latent[:, start:stop]))
         return torch.cat(outputs, dim=1)
+
+
+class MLPHeads(PartitionHeads):
+    """One hidden layer per partition, shared by its features: (B, L) -> (B, F). More flexible, less readable."""
+
+    def __init__(self, partition: Mapping[str, int], features: Mapping[str, int], hidden_size: int) -> None:
+        check_features(partition, features)
+        heads = (
+            nn.Sequential(Float32Linear(partition[name], hidden_size), nn.SiLU(), Float32Linear(hidden_size, count))
+            for name, count in features.items()
+        )
+        super().__init__(partition, features, heads)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from semivae_bundle.networks.conditional_prior import ConditionalPrior
 from semivae_bundle.networks.packing import PackedSemiVAE
@@ -25,17 +25,8 @@ class HierarchicalSemiVAE(SemiVAE):
     linear dependence between partitions has one place to be, the prior. The means themselves may then correlate.
     """
 
-    def __init__(
-        self,
-        encoder: nn.Module,
-        posterior: nn.Module,
-        decorrelation: nn.Module,
-        heads: nn.Module,
-        decoder: nn.Module,
-        prior: ConditionalPrior,
-        extra: Mapping[str, nn.Module] | None = None,
-    ) -> None:
-        super().__init__(encoder, posterior, decorrelation, heads, decoder, extra)
+    def __init__(self, prior: ConditionalPrior, **components: Any) -> None:
+        super().__init__(**components)
         self.prior = prior
 
     def encode(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,31 +37,14 @@ class ModalityDecoders(nn.Module):
     """
 
     def __init__(
-        self,
-        latent_size: int,
-        roi_size: Sequence[int],
-        image_channels: int,
-        tumour_classes: int,
-        channels: Sequence[int],
-        norm_groups: int,
-        frequencies: int,
-        anchors: int,
-        atlas: nn.Module,
+        self, latent_size: int, roi_size: Sequence[int], image_channels: int, atlas: nn.Module, **sizes: Any
     ) -> None:
         super().__init__()
         if image_channels < 1:
             raise ValueError(f"decoder: expected image_channels >= 1, one decoder for each, found {image_channels}")
         self.decoders = nn.ModuleList(
             SpatialBroadcastDecoder(
-                latent_size=latent_size,
-                roi_size=roi_size,
-                image_channels=1,
-                tumour_classes=tumour_classes,
-                channels=channels,
-                norm_groups=norm_groups,
-                frequencies=frequencies,
-                anchors=anchors,
-                atlas=Blank(roi_size, 1),
+                latent_size=latent_size, roi_size=roi_size, image_channels=1, atlas=Blank(roi_size, 1), **sizes
             )
             for _ in range(image_channels)
         )

@@ -25,10 +25,13 @@ def a_prior(awake: bool = True) -> ConditionalPrior:
     return prior
 
 
+PARTS = ("encoder", "posterior", "decorrelation", "heads", "decoder")
+
+
 def hierarchical(flat: SemiVAE, prior: ConditionalPrior, kind: type = HierarchicalSemiVAE) -> HierarchicalSemiVAE:
     """A network of the parts of `flat`."""
-    parts = (flat.encoder, flat.posterior, flat.decorrelation, flat.heads, flat.decoder)
-    return kind(*parts, prior).train(flat.training)
+    parts = {name: getattr(flat, name) for name in PARTS}
+    return kind(prior, **parts).train(flat.training)
 
 
 def noise(n: int = 7) -> Tensor:
@@ -157,8 +160,8 @@ def test_the_packed_hierarchy_takes_the_trained_weights_and_says_the_same(make_n
 
 def test_what_the_volume_tells_of_the_location_moves_from_the_posterior_into_the_prior() -> None:
     torch.manual_seed(0)
-    parts = [nn.Identity() for _ in range(5)]
-    network, (wanted, _) = HierarchicalSemiVAE(*parts, ConditionalPrior(PARTITION, 32, 5.0)), dependent(300)
+    parts = {name: nn.Identity() for name in PARTS}
+    network, (wanted, _) = HierarchicalSemiVAE(ConditionalPrior(PARTITION, 32, 5.0), **parts), dependent(300)
     added, log_var = nn.Parameter(wanted.clone()), nn.Parameter(torch.full_like(wanted, -3.0))
     optimizer = torch.optim.Adam([added, log_var, *network.prior.parameters()], 0.02)
     for _ in range(400):

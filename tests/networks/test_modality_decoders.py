@@ -15,7 +15,9 @@ MakeDecoders = Callable[..., ModalityDecoders]
 def some_decoders(make_atlas) -> MakeDecoders:
     def make(image_channels: int = 4, atlas_channels: int = 4) -> ModalityDecoders:
         atlas = make_atlas(5, ROI, image_channels=atlas_channels)
-        return ModalityDecoders(5, ROI, image_channels, 4, [8, 4], norm_groups=4, frequencies=2, anchors=2, atlas=atlas)
+        return ModalityDecoders(
+            5, ROI, image_channels, atlas, tumour_classes=4, channels=[8, 4], norm_groups=4, frequencies=2, anchors=2
+        )
 
     return make
 

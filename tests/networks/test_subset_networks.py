@@ -24,13 +24,19 @@ KINDS = ("plain", "product", "mixture")
 
 def a_network(make_network, kind: str, of: type[SemiVAE] = SemiVAE) -> SemiVAE:
     network = make_network(kind=of)
-    posterior = (PARTITION, 12, READS, 6, -6.0)
+    posterior: dict[str, Any] = {"partition": PARTITION, "latent_size": 12, "reads": READS}
+    posterior |= {"hidden_size": 6, "min_log_var": -6.0}
     if kind == "plain":
         network.encoder = PresenceEncoder(4, **SIZES)
-        network.posterior = Posterior(network.encoder.feature_sizes, *posterior)
+        network.posterior = Posterior(network.encoder.feature_sizes, **posterior)
     else:
         network.encoder = ExpertEncoder(4, **SIZES)
-        network.posterior = ExpertPosterior(network.encoder.feature_sizes, *posterior, *COMBINE[kind])
+        network.posterior = ExpertPosterior(
+            feature_sizes=network.encoder.feature_sizes,
+            evaluated=COMBINE[kind][0],
+            trained=COMBINE[kind][1],
+            **posterior,
+        )
     return network.eval()
 
 
