@@ -30,7 +30,7 @@ if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
   echo "set-up: making .venv with $("$python" --version)"
   "$python" -m venv --clear .venv
 fi
-echo "set-up: .venv is there after $((SECONDS - start)) s, still empty; installing, which takes minutes"
+echo "set-up: installing into .venv, which takes minutes where it is new"
 .venv/bin/python -m pip install -c constraints.txt -e ".[test,dev,cluster,dinov2,swin]"
 echo "$wanted" > "$stamp"
 echo "set-up: ready, installed after $((SECONDS - start)) s"

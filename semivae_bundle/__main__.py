@@ -94,7 +94,7 @@ def per_modality(dataset_dir: str, output_dir: str, recipe: Any = (), **options:
     from semivae_bundle.evaluation.per_modality import train_per_modality
 
     root = bundle_root().resolve()
-    files = config_files(root, ["train.json"], [*([recipe] if isinstance(recipe, str) else recipe), "single_modality"])
+    files = [*config_files(root, ["train.json"], recipe), str(find_recipe("single_modality", root))]
     given = {name: value for name, value in options.items() if value is not None}
     check_options(given, files)
     train_per_modality(str(dataset_dir), str(output_dir), files, {"bundle_root": str(root), **given})

@@ -91,11 +91,11 @@ def find_tissue_files(data: Sequence[Mapping[str, Any]]) -> dict[int, Path]:
 
 def on_model_grid(path: Path, preprocessing: Preprocessing, cache_dir: Path) -> Path:
     """The file of a tissue map on the model's grid: the subject's own where that fits, else one in the cache."""
-    tissue = load_tissue_map(path)
-    if lies_on(tissue, preprocessing.roi_size, preprocessing.fov_mm):
+    # Asked of every scan at every start, so the tissue itself stays on the disk.
+    if lies_on(path, preprocessing.roi_size, preprocessing.fov_mm):
         return path
     grid = "x".join(f"{side}at{mm:g}" for side, mm in zip(preprocessing.roi_size, preprocessing.fov_mm, strict=True))
     file = cache_dir / f"{path.stem}-{grid}-{sha256_of_file(path)[:20]}.npz"
     if not file.exists():
-        save_tissue_map(file, resampled(tissue, preprocessing.roi_size, preprocessing.fov_mm))
+        save_tissue_map(file, resampled(load_tissue_map(path), preprocessing.roi_size, preprocessing.fov_mm))
     return file

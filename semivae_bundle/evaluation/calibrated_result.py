@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
@@ -14,7 +13,7 @@ from torch import Tensor
 from semivae_bundle.data.subjects import MODALITIES
 from semivae_bundle.evaluation.calibration import Calibration
 from semivae_bundle.evaluation.intervals import interval_table
-from semivae_bundle.evaluation.novelty import DISTANCE, NoveltyGate, Verdict, mahalanobis
+from semivae_bundle.evaluation.novelty import DISTANCE, NoveltyGate, Verdict
 from semivae_bundle.evaluation.plain_json import plain
 from semivae_bundle.evaluation.scan_scores import scan_scores
 from semivae_bundle.evaluation.scan_verdict import scan_verdict
@@ -64,8 +63,10 @@ class CalibratedResultd(MapTransform):
                 names = (self.image_key, "reconstruction", "mean", "log_var", self.tumour_key)
                 parts = [torch.as_tensor(result[name]).cpu() for name in names]
                 gate = self.calibration.novelty
-                complete = novelty_row(scan_verdict(gate, *parts)) if not lacking else {}
-                added["novelty"] = complete or incomplete_row(gate, parts, seen, lacking)
+                if lacking:
+                    added["novelty"] = incomplete_row(gate, parts, seen, lacking)
+                else:
+                    added["novelty"] = novelty_row(scan_verdict(gate, *parts))
             result[self.result_key] = {**result[self.result_key], **plain(added)}
         return result
 
@@ -80,9 +81,7 @@ def incomplete_row(
     image, reconstruction, *rest = parts
     reason = f"calibrated on complete scans, and this one lacks {', '.join(lacking)}"
     scores = scan_scores(image[seen], reconstruction[seen], *rest)
-    scores[DISTANCE] = float(
-        mahalanobis(rest[0].double().numpy()[None], np.array(gate.mean), np.array(gate.covariance))[0]
-    )
+    scores[DISTANCE] = gate.latent_distance(rest[0].double().numpy())
     known = {scale.name: scores.get(scale.name, "") for scale in gate.scales}
     return {"in_distribution": NOT_AVAILABLE, "p_value": "", "reason": reason, **known}
 

@@ -69,8 +69,7 @@ class NoveltyGate:
         """Verdict on one scan: latent mean (L,), its `scan_scores` and, for a gate with profiles, its
         `scan_profiles`.
         """
-        distance = mahalanobis(mean[None], np.array(self.mean), np.array(self.covariance))[0]
-        everything = {**scores, DISTANCE: float(distance)}
+        everything = {**scores, DISTANCE: self.latent_distance(mean)}
         for usual in self.profiles:
             everything[usual.name] = float(profile_scores(usual, (profiles or {})[usual.name][None], REORDERED)[0])
         strangeness = float(np.abs(standardised(everything, self.scales)).max())
@@ -82,6 +81,10 @@ class NoveltyGate:
             reason="" if fits else "; ".join(self._beyond(everything)),
             scores={scale.name: float(everything[scale.name]) for scale in self.scales},
         )
+
+    def latent_distance(self, mean: FloatArray) -> float:
+        """Mahalanobis distance of a latent mean (L,) from those of the fitted scans."""
+        return float(mahalanobis(mean[None], np.array(self.mean), np.array(self.covariance))[0])
 
     def _beyond(self, scores: Mapping[str, float]) -> list[str]:
         """One phrase per score beyond its limit, the farthest first."""

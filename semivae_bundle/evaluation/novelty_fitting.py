@@ -22,6 +22,7 @@ from semivae_bundle.evaluation.profile_distance import (
     FOLDS,
     UsualProfile,
     fit_usual_profile,
+    held_out,
     held_out_scores,
     profile_scores,
 )
@@ -88,18 +89,13 @@ def _profiles(
 ) -> tuple[tuple[UsualProfile, ...], dict[str, FloatArray], dict[str, FloatArray]]:
     """The usual profiles, and the scores of the scans that they were fitted on (held out) and that are ranked."""
     usual = tuple(fit_usual_profile(name, values[fitted]) for name, values in profiles.items())
-    held_out = {name: held_out_scores(name, values[fitted], REORDERED) for name, values in profiles.items()}
-    return usual, held_out, {one.name: profile_scores(one, profiles[one.name][ranked], REORDERED) for one in usual}
+    of_fitted = {name: held_out_scores(name, values[fitted], REORDERED) for name, values in profiles.items()}
+    return usual, of_fitted, {one.name: profile_scores(one, profiles[one.name][ranked], REORDERED) for one in usual}
 
 
 def held_out_distances(means: FloatArray) -> FloatArray:
-    """Distance of each latent mean (n, L) from a fit on the other four fifths: (n,), what a new scan would have."""
-    distances = np.empty(len(means))
-    fold = np.arange(len(means)) % FOLDS
-    for k in range(FOLDS):
-        rest = means[fold != k]
-        distances[fold == k] = mahalanobis(means[fold == k], rest.mean(axis=0), ledoit_wolf(rest)[0])
-    return distances
+    """Distance of each latent mean (n, L) from a fit on the other four fifths: (n,)."""
+    return held_out(means, lambda rest, left: mahalanobis(left, rest.mean(axis=0), ledoit_wolf(rest)[0]))
 
 
 def _scale(name: str, values: FloatArray) -> ScoreScale:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,11 +64,15 @@ def profile_scores(usual: UsualProfile, profiles: FloatArray, orders: Mapping[st
 
 
 def held_out_scores(name: str, profiles: FloatArray, orders: Mapping[str, NDArray[np.intp]]) -> FloatArray:
-    """Score of each profile (n, K) by a fit on the other four fifths: (n,), what a new scan would have."""
-    scores, fold = np.empty(len(profiles)), np.arange(len(profiles)) % FOLDS
+    """Score of each profile (n, K) by a fit on the other four fifths: (n,)."""
+    return held_out(profiles, lambda rest, left: profile_scores(fit_usual_profile(name, rest), left, orders))
+
+
+def held_out(values: FloatArray, score: Callable[[FloatArray, FloatArray], FloatArray]) -> FloatArray:
+    """`score`(the other four fifths, one fifth) of every fifth of `values` (n, K): (n,), what a new scan would have."""
+    scores, fold = np.empty(len(values)), np.arange(len(values)) % FOLDS
     for k in range(FOLDS):
-        usual = fit_usual_profile(name, profiles[fold != k])
-        scores[fold == k] = profile_scores(usual, profiles[fold == k], orders)
+        scores[fold == k] = score(values[fold != k], values[fold == k])
     return scores
 
 

@@ -123,8 +123,7 @@ def _feature_section(
             "residualised_on": scale.regressor,
         }
     per_partition, per_partition_resampled = {}, []
-    for name in dict.fromkeys(scale.partition for scale in normalizer.scales):
-        columns = [f for f, scale in enumerate(normalizer.scales) if scale.partition == name]
+    for name, columns in normalizer.partitions.items():
         per_partition[name] = mean_r2_estimate([r2[f] for f in columns], resampled[:, columns], level)
         per_partition_resampled.append(_mean_of_defined(r2, resampled, columns))
     overall = mean_r2_estimate(list(per_partition.values()), np.stack(per_partition_resampled, axis=1), level)
@@ -140,8 +139,7 @@ def _pooled(results: Results, normalizer: Normalizer) -> dict[str, float]:
     """Pooled R² per partition, in the table's units, as the literature's figures are."""
     y, y_hat = normalizer.inverse(results.target), normalizer.inverse(results.predicted)
     figures = {}
-    for name in dict.fromkeys(scale.partition for scale in normalizer.scales):
-        columns = [f for f, scale in enumerate(normalizer.scales) if scale.partition == name]
+    for name, columns in normalizer.partitions.items():
         figures[name] = pooled_r2(y_hat[:, columns], y[:, columns], results.present[:, columns])
     return figures
 

@@ -14,7 +14,7 @@ from semivae_bundle.evaluation.figure_style import save_figure
 from semivae_bundle.evaluation.figure_subsets import subsets_figure
 from semivae_bundle.evaluation.image_quality import RANGE_STATEMENT
 from semivae_bundle.evaluation.subset_scores import score_subsets
-from semivae_bundle.evaluation.subset_table import partitions_of, subset_markdown, subset_table
+from semivae_bundle.evaluation.subset_table import subset_markdown, subset_table
 from semivae_bundle.features.normalizer import Normalizer
 from semivae_bundle.networks.presence import is_told_what_is_absent
 
@@ -39,7 +39,7 @@ def write_subsets(
     absent the files say so.
     """
     scores = score_subsets(loader, network, inferer, progress=progress)
-    table, partitions = subset_table(scores, normalizer), partitions_of(normalizer)
+    table, partitions = subset_table(scores, normalizer), list(normalizer.partitions)
     notes = [
         f"{len(scores.target)} scans of the split {provenance['split']!r}, weights "
         f"{provenance['checkpoint']['file']} (SHA-256 {provenance['checkpoint']['sha256']})",

@@ -28,10 +28,7 @@ def subset_table(scores: SubsetScores, normalizer: Normalizer) -> pd.DataFrame:
     for subset, predicted, psnr in zip(SUBSETS, scores.predicted, scores.psnr, strict=True):
         r2 = r2_per_feature(predicted, scores.target, scores.present)
         seen = np.array([modality in subset for modality in MODALITIES])
-        of_partitions = {
-            f"r2_{name}": _mean_of_finite(r2[[scale.partition == name for scale in normalizer.scales]])
-            for name in partitions_of(normalizer)
-        }
+        of_partitions = {f"r2_{name}": _mean_of_finite(r2[columns]) for name, columns in normalizer.partitions.items()}
         rows.append(
             {
                 INDEX: subset_name(subset),
@@ -45,11 +42,6 @@ def subset_table(scores: SubsetScores, normalizer: Normalizer) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows).set_index(INDEX)
-
-
-def partitions_of(normalizer: Normalizer) -> list[str]:
-    """The partitions that have features, each once."""
-    return list(dict.fromkeys(scale.partition for scale in normalizer.scales))
 
 
 def subset_markdown(table: pd.DataFrame, partitions: Sequence[str], notes: Sequence[str]) -> str:

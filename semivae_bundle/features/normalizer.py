@@ -61,6 +61,14 @@ class Normalizer:
         """Target columns in the order of the values, partition by partition."""
         return tuple(scale.column for scale in self.scales)
 
+    @property
+    def partitions(self) -> dict[str, list[int]]:
+        """Partition -> the places of its features among the columns, for partitions that have any."""
+        places: dict[str, list[int]] = {}
+        for place, scale in enumerate(self.scales):
+            places.setdefault(scale.partition, []).append(place)
+        return places
+
     def transform(self, features: pd.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Table rows -> standardised values (n, f) and where they are present (n, f); absent values are 0.
 

@@ -65,7 +65,7 @@ def generate_phantoms(
 
 def make_subject(folder: Path, settings: Settings, index: int, visit: int, tissues: bool) -> dict[str, object]:
     """Write one scan, and its tissue where asked for, unless they are there complete; returns its row of factors."""
-    name = f"BraTS-PHM-{index:05d}-{visit:03d}"
+    name = subject_name(index, visit)
     row = complete_subject(folder / name, name)
     tissue_path = tissue_file(folder / name, name)
     wanted = tissues and (row is None or not tissue_path.exists())
@@ -90,9 +90,14 @@ def make_subject(folder: Path, settings: Settings, index: int, visit: int, tissu
     return row
 
 
+def subject_name(index: int, visit: int) -> str:
+    """As BraTS 2023 names its subjects."""
+    return f"BraTS-PHM-{index:05d}-{visit:03d}"
+
+
 def write_subject(folder: Path, settings: Settings, index: int, visit: int, scan: Scan) -> dict[str, object]:
     """Put a scan's files into a folder of its own, all or none; returns its row of factors."""
-    name = f"BraTS-PHM-{index:05d}-{visit:03d}"
+    name = subject_name(index, visit)
     labelled = not chosen(index, settings.unlabelled, settings.seed, UNLABELLED)
     missing = missing_channel(index, visit, settings)
     row: dict[str, object] = {"subject": name, **scan.factors, "labelled": int(labelled), "missing_modality": missing}

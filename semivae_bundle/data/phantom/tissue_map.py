@@ -98,10 +98,12 @@ def load_tissue_map(path: Path) -> TissueMap:
         )
 
 
-def lies_on(tissue: TissueMap, roi_size: Sequence[int], fov_mm: Sequence[float]) -> bool:
-    """Whether the image's grid is the model's."""
-    sides = [n * tissue.spacing for n in tissue.shape]
-    return tissue.shape == tuple(roi_size) and bool(np.allclose(sides, fov_mm, rtol=0, atol=1e-4))
+def lies_on(path: Path, roi_size: Sequence[int], fov_mm: Sequence[float]) -> bool:
+    """Whether the image of a file has the model's grid; nothing else of it is read."""
+    with np.load(path, allow_pickle=False) as stored:
+        shape, spacing = stored["shape"], float(stored["spacing"])
+    same_shape = shape.tolist() == list(roi_size)
+    return same_shape and bool(np.allclose(shape * spacing, fov_mm, rtol=0, atol=1e-4))
 
 
 def resampled(tissue: TissueMap, roi_size: Sequence[int], fov_mm: Sequence[float]) -> TissueMap:
