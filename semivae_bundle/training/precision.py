@@ -9,9 +9,8 @@ from monai.inferers import Inferer
 from torch import Tensor, nn
 
 COARSEST_SIDE = 3
-"""Cells a side of the coarsest feature map from which on a CPU's bf16 weight gradients can be trusted. On maps of 2
-(and of 1, after a stride) oneDNN as in torch 2.13 returns memory that it has not written, where several threads share
-the work."""
+"""Cells a side of the coarsest feature map from which on a CPU's bf16 weight gradients can be trusted. On maps of 2,
+and of 1 after a stride, oneDNN as in torch 2.13 returns memory that it has not written, whatever the threads."""
 
 
 def bf16_supported(device: str | torch.device, coarsest_side: int) -> bool:

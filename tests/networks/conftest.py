@@ -48,11 +48,15 @@ def make_atlas() -> Callable[..., WarpedAtlas]:
 @pytest.fixture
 def make_network() -> MakeNetwork:
     """A SemiVAE of ROI 16 with every branch awake; `heads` is a key of `kinds`, `kind` a class of network, `noise`
-    adds FeatureNoise; the rest goes to the posterior.
+    adds FeatureNoise, `blocks` are those of the encoder's stages; the rest goes to the posterior.
     """
 
     def make(
-        heads: str = "structured", kind: Callable[..., SemiVAE] = SemiVAE, noise: bool = False, **options: Any
+        heads: str = "structured",
+        kind: Callable[..., SemiVAE] = SemiVAE,
+        noise: bool = False,
+        blocks: Sequence[int] = (1, 2, 1),
+        **options: Any,
     ) -> SemiVAE:
         torch.manual_seed(0)
         kinds = {
@@ -61,7 +65,7 @@ def make_network() -> MakeNetwork:
             "grouped": lambda: GroupedLinearHeads(PARTITION, FEATURES),
             "invertible": lambda: InvertibleHeads(PARTITION, FEATURES, layers=3, hidden_size=6, max_log_scale=1.0),
         }
-        encoder = ResNetEncoder(4, ROI, 4, [1, 2, 1], 4, pool_size=2, pool_channels=3, hidden_size=8)
+        encoder = ResNetEncoder(4, ROI, 4, blocks, 4, pool_size=2, pool_channels=3, hidden_size=8)
         arguments: dict[str, Any] = {
             "partition": PARTITION,
             "latent_size": 12,

@@ -24,24 +24,23 @@ checkpointed = partial(CheckpointedSemiVAE, UNITS)
 
 def gradients(network: SemiVAE, image: Tensor, bf16: bool = False) -> dict[str, Tensor]:
     torch.manual_seed(0)  # of the latent's noise
-    # On maps of 2 cells a side, as here, bf16 weight gradients of several threads are wrong: training/precision.py.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
         output = network(image)
     weights = {
         name: torch.randn(value.shape, generator=torch.Generator().manual_seed(1)) for name, value in output.items()
     }
     sum((value * weights[name]).mean() for name, value in output.items()).backward()
-    torch.set_num_threads(threads)
     return {name.replace("_checkpoint_wrapped_module.", ""): p.grad for name, p in network.named_parameters()}
 
 
-# In bf16 a sum in another order is rounded to another of the 256 steps.
-@pytest.mark.parametrize(("bf16", "tolerance"), [(False, 1e-6), (True, 1e-2)])
-def test_every_gradient_is_what_it_is_without(make_network, image: Tensor, bf16: bool, tolerance: float) -> None:
-    expected = gradients(make_network(), image, bf16)
-    found = gradients(make_network(kind=checkpointed), image, bf16)
+# In bf16 a sum in another order is rounded to another of the 256 steps, and a third stage, of 2 cells a side, would be
+# below what a CPU computes rightly (training/precision.py).
+@pytest.mark.parametrize(("bf16", "tolerance", "blocks"), [(False, 1e-6, (1, 2, 1)), (True, 1e-2, (1, 2))])
+def test_every_gradient_is_what_it_is_without(
+    make_network, image: Tensor, bf16: bool, tolerance: float, blocks: tuple[int, ...]
+) -> None:
+    expected = gradients(make_network(blocks=blocks), image, bf16)
+    found = gradients(make_network(kind=checkpointed, blocks=blocks), image, bf16)
     assert all(value.any() for value in found.values())
     torch.testing.assert_close(found, expected, atol=tolerance, rtol=tolerance)
 
