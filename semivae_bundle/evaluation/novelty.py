@@ -10,7 +10,7 @@ import numpy as np
 
 from semivae_bundle.evaluation.conformal import FloatArray, p_value
 from semivae_bundle.evaluation.profile_distance import UsualProfile, mahalanobis, profile_scores
-from semivae_bundle.evaluation.scan_profiles import REORDERED
+from semivae_bundle.evaluation.scan_profiles import READINGS
 
 DISTANCE = "latent_distance"
 SMALLEST = 1e-12
@@ -71,7 +71,7 @@ class NoveltyGate:
         """
         everything = {**scores, DISTANCE: self.latent_distance(mean)}
         for usual in self.profiles:
-            everything[usual.name] = float(profile_scores(usual, (profiles or {})[usual.name][None], REORDERED)[0])
+            everything[usual.name] = float(profile_scores(usual, (profiles or {})[usual.name][None], READINGS)[0])
         strangeness = float(np.abs(standardised(everything, self.scales)).max())
         fits = strangeness <= self.limit
         return Verdict(

@@ -26,7 +26,7 @@ from semivae_bundle.evaluation.profile_distance import (
     held_out_scores,
     profile_scores,
 )
-from semivae_bundle.evaluation.scan_profiles import REORDERED
+from semivae_bundle.evaluation.scan_profiles import READINGS
 
 TAIL = 0.05
 # A score that differs from the usual by less than a hundredth is not strange.
@@ -89,8 +89,8 @@ def _profiles(
 ) -> tuple[tuple[UsualProfile, ...], dict[str, FloatArray], dict[str, FloatArray]]:
     """The usual profiles, and the scores of the scans that they were fitted on (held out) and that are ranked."""
     usual = tuple(fit_usual_profile(name, values[fitted]) for name, values in profiles.items())
-    of_fitted = {name: held_out_scores(name, values[fitted], REORDERED) for name, values in profiles.items()}
-    return usual, of_fitted, {one.name: profile_scores(one, profiles[one.name][ranked], REORDERED) for one in usual}
+    of_fitted = {name: held_out_scores(name, values[fitted], READINGS) for name, values in profiles.items()}
+    return usual, of_fitted, {one.name: profile_scores(one, profiles[one.name][ranked], READINGS) for one in usual}
 
 
 def held_out_distances(means: FloatArray) -> FloatArray:

@@ -12,6 +12,8 @@ from semivae_bundle.evaluation.conformal import FloatArray
 # The last variance follows from the others, since the scale is taken out.
 SECOND = [pair for pair in combinations_with_replacement(range(3), 2) if pair != (2, 2)]
 THIRD = list(combinations_with_replacement(range(3), 3))
+# Front-back, head-foot, and both: what a header that lies does to a brain and what shows.
+TURNS = ((1,), (2,), (1, 2))
 
 
 def outline_profile(brain: NDArray[np.bool_]) -> FloatArray:
@@ -25,3 +27,9 @@ def outline_profile(brain: NDArray[np.bool_]) -> FloatArray:
     centred = points - points.mean(axis=0)
     x = centred / max(float(np.sqrt(np.square(centred).mean())), 1e-6)
     return np.array([np.prod(x[:, list(axes)], axis=1).mean() for axes in [*SECOND, *THIRD]])
+
+
+def outline_signs() -> FloatArray:
+    """What each number of `outline_profile` is multiplied by when the brain is mirrored as TURNS say: (3, 15)."""
+    moments = [*SECOND, *THIRD]
+    return np.array([[float((-1) ** sum(axes.count(axis) for axis in turn)) for axes in moments] for turn in TURNS])

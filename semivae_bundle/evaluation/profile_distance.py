@@ -1,4 +1,4 @@
-"""How far a profile is from the usual ones, and whether it would be nearer in another order."""
+"""How far a profile is from the usual ones, and whether it would be nearer if read in another way."""
 
 from __future__ import annotations
 
@@ -17,6 +17,20 @@ FOLDS = 5
 
 
 @dataclass(frozen=True)
+class Readings:
+    """How a profile would read if the scan had been mistaken for another: in P ways its numbers in another `order`
+    (P, K), multiplied by `sign` (P, K).
+    """
+
+    order: NDArray[np.intp]
+    sign: FloatArray
+
+    def of(self, profiles: FloatArray) -> FloatArray:
+        """(n, K) -> (P, n, K)."""
+        return np.asarray(profiles[:, self.order].swapaxes(0, 1) * self.sign[:, None])
+
+
+@dataclass(frozen=True)
 class UsualProfile:
     """Of the profiles called `name`: `centre` and `spread` (K,), `covariance` (K, K) of (profile - centre) / spread,
     shrunk. Standardised first, since shrinking is towards one variance for all.
@@ -32,13 +46,13 @@ class UsualProfile:
         offset = (profiles - np.array(self.centre)) / np.array(self.spread)
         return mahalanobis(offset, np.zeros(offset.shape[1]), np.array(self.covariance))
 
-    def doubts(self, profiles: FloatArray, orders: NDArray[np.intp]) -> FloatArray:
-        """Distance over the least distance in one of the other `orders` (P, K): (n, K) -> (n,).
+    def doubts(self, profiles: FloatArray, readings: Readings) -> FloatArray:
+        """Distance over the least distance of any other of the `readings`: (n, K) -> (n,).
 
-        Above 1 another order fits better. A distance alone is blind to a change that is small beside the spread between
-        scanners; of the ratio that spread is gone, as of a ratio of likelihoods.
+        Above 1 another reading fits better. A distance alone is blind to a change that is small beside the spread
+        between scanners; of the ratio that spread is gone, as of a ratio of likelihoods.
         """
-        others = np.min([self.distances(profiles[:, order]) for order in orders], axis=0)
+        others = np.min([self.distances(one) for one in readings.of(profiles)], axis=0)
         return self.distances(profiles) / np.maximum(others, NARROWEST)
 
     @classmethod
@@ -56,16 +70,16 @@ def fit_usual_profile(name: str, profiles: FloatArray) -> UsualProfile:
     return UsualProfile(name, tuple(centre.tolist()), tuple(spread.tolist()), rows)
 
 
-def profile_scores(usual: UsualProfile, profiles: FloatArray, orders: Mapping[str, NDArray[np.intp]]) -> FloatArray:
-    """The score of each profile (n, K) -> (n,): a doubt where `orders` has some for it, else a distance."""
-    if usual.name in orders:
-        return usual.doubts(profiles, orders[usual.name])
+def profile_scores(usual: UsualProfile, profiles: FloatArray, readings: Mapping[str, Readings]) -> FloatArray:
+    """The score of each profile (n, K) -> (n,): a doubt where there are `readings` for it, else a distance."""
+    if usual.name in readings:
+        return usual.doubts(profiles, readings[usual.name])
     return usual.distances(profiles)
 
 
-def held_out_scores(name: str, profiles: FloatArray, orders: Mapping[str, NDArray[np.intp]]) -> FloatArray:
+def held_out_scores(name: str, profiles: FloatArray, readings: Mapping[str, Readings]) -> FloatArray:
     """Score of each profile (n, K) by a fit on the other four fifths: (n,)."""
-    return held_out(profiles, lambda rest, left: profile_scores(fit_usual_profile(name, rest), left, orders))
+    return held_out(profiles, lambda rest, left: profile_scores(fit_usual_profile(name, rest), left, readings))
 
 
 def held_out(values: FloatArray, score: Callable[[FloatArray, FloatArray], FloatArray]) -> FloatArray:

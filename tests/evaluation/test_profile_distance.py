@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from sklearn.covariance import LedoitWolf
 
-from semivae_bundle.evaluation.profile_distance import fit_usual_profile, held_out_scores, profile_scores
+from semivae_bundle.evaluation.profile_distance import Readings, fit_usual_profile, held_out_scores, profile_scores
 
-SWAP = np.array([[1, 0, 2]])
+SWAP = Readings(np.array([[1, 0, 2]]), np.ones((1, 3)))
 
 
 def profiles(n: int, seed: int) -> np.ndarray:
@@ -25,12 +25,19 @@ def test_the_distance_is_that_of_the_library_on_standardised_profiles() -> None:
 
 def test_a_doubt_tells_an_exchange_that_a_distance_does_not() -> None:
     usual, new = fit_usual_profile("a", profiles(100, 0)), profiles(50, 1)
-    swapped = new[:, SWAP[0]]
+    swapped = new[:, [1, 0, 2]]
     assert np.mean(usual.doubts(new, SWAP) < usual.doubts(swapped, SWAP)) > 0.98
     np.testing.assert_allclose(usual.doubts(new, SWAP) * usual.doubts(swapped, SWAP), 1)
 
 
-def test_a_name_with_orders_is_scored_by_doubt_and_any_other_by_distance() -> None:
+def test_a_reading_may_change_signs() -> None:
+    found = np.random.default_rng(0).normal(size=(80, 2)) * 0.5 + [0, 1]
+    mirror = Readings(np.array([[0, 1]]), np.array([[1.0, -1.0]]))
+    doubts = fit_usual_profile("a", found).doubts(found * [1, -1], mirror)
+    assert np.median(doubts) > 2
+
+
+def test_a_name_with_readings_is_scored_by_doubt_and_any_other_by_distance() -> None:
     new = profiles(5, 1)
     for name, expected in (("doubt", "doubts"), ("distance", "distances")):
         usual = fit_usual_profile(name, profiles(40, 0))

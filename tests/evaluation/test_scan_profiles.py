@@ -8,7 +8,7 @@ from semivae_bundle.evaluation.channel_profile import channel_orders, channel_pr
 from semivae_bundle.evaluation.grain_profile import grain_profile
 from semivae_bundle.evaluation.histogram_profile import histogram_profile
 from semivae_bundle.evaluation.outline_profile import SECOND, THIRD, outline_profile
-from semivae_bundle.evaluation.scan_profiles import REORDERED, scan_profiles
+from semivae_bundle.evaluation.scan_profiles import READINGS, TURNED, scan_profiles
 
 GRID = np.stack(np.meshgrid(*[np.linspace(-1, 1, 24)] * 3, indexing="ij"))
 
@@ -80,6 +80,12 @@ def test_an_ellipsoid_has_no_third_moments_and_an_egg_changes_sign_with_its_end(
     assert turned[along_y] == pytest.approx(-egg[along_y])
 
 
+@pytest.mark.parametrize(("row", "axes"), [(0, 1), (1, 2), (2, (1, 2))])
+def test_a_turned_brain_has_the_numbers_of_the_brain_with_other_signs(row: int, axes: int | tuple[int, int]) -> None:
+    expected = READINGS[TURNED].of(outline_profile(an_egg())[None])[row, 0]
+    np.testing.assert_allclose(outline_profile(np.flip(an_egg(), axis=axes)), expected, atol=1e-9)
+
+
 def test_an_outline_does_not_see_place_and_sees_exchanged_axes() -> None:
     egg = an_egg()
     np.testing.assert_allclose(outline_profile(np.pad(egg, ((5, 0), (0, 3), (2, 2)))), outline_profile(egg))
@@ -95,4 +101,4 @@ def test_a_missing_channel_leaves_every_profile_finite() -> None:
     image[2] = 0
     found = scan_profiles(image)
     assert all(np.isfinite(profile).all() for profile in found.values())
-    assert set(REORDERED) < set(found)
+    assert set(READINGS) < set(found)
