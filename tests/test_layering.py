@@ -1,6 +1,8 @@
 """Imports run one way: data, features, networks, losses, training, evaluation, growth."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,10 @@ def test_init_files_hold_the_version_at_most(file: Path) -> None:
         assert ast.unparse(named[0]).startswith("__version__")
     else:
         assert body == []
+
+
+@pytest.mark.parametrize("module", ["data.phantom.cohort", "data.checks", "features.table"])
+def test_what_workers_import_is_light(module: str) -> None:
+    # Every worker process begins by importing it; MONAI alone takes four seconds, on every core.
+    code = f"import sys, semivae_bundle.{module}; print('monai' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

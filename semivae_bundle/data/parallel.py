@@ -29,5 +29,7 @@ def in_parallel(
     # joblib keeps its workers. One that began with a light job takes what a heavy one imports and caches for a memory
     # leak, and is stopped in mid-work: each kind of job gets workers of its own.
     get_reusable_executor().shutdown(wait=True)
-    jobs = Parallel(n_jobs=workers, return_as="generator")(delayed(function)(*one) for one in arguments)
+    # A worker starts by importing for seconds: not for a single subject.
+    alone = workers is not None and len(arguments) < 2
+    jobs = Parallel(n_jobs=1 if alone else workers, return_as="generator")(delayed(function)(*one) for one in arguments)
     yield from tqdm(jobs, total=len(arguments), desc=label, unit=unit, file=sys.stdout, disable=not progress)

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from semivae_bundle.data.field_of_view import resample_centred
 from semivae_bundle.data.files import atomic_path
 from semivae_bundle.data.phantom.anatomy import DEPTH_LIMIT_MM
 from semivae_bundle.data.phantom.contrast import TISSUES
 from semivae_bundle.data.phantom.fields import Array, Grid
 from semivae_bundle.data.phantom.lesion import Mask
 from semivae_bundle.data.phantom.subject import Head
+from semivae_bundle.data.resampling import resample_centred
 
 # Depths (mm) are stored as integers; deeper than 31.75 mm all is alike.
 STEPS_PER_MM = 4
