@@ -85,7 +85,14 @@ def precompute(dataset_dir: str | None = None, output_dir: str | None = None, re
 
 
 def train(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
-    """Train, running the earlier steps where their results are missing; goes on where an earlier run stopped."""
+    """Train, running the earlier steps where their results are missing; goes on where an earlier run stopped.
+
+    Args:
+        dataset_dir: the folder of subjects
+        output_dir: where cohort.json, features.csv, checkpoints and logs go
+        recipe: one of configs/recipes by its name, or several as [ema,small]
+        options: any id of configs/train.json, such as --epochs 30 or --network_def#encoder#base_filters 16
+    """
     run_step("training", ["train.json"], recipe, dataset_dir=dataset_dir, output_dir=output_dir, **options)
 
 
@@ -155,7 +162,14 @@ def traverse(dataset_dir: str | None = None, output_dir: str | None = None, reci
 
 
 def infer(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
-    """Scans without masks -> latents.csv, features.csv and a tumour map each. Give it the recipe of the training."""
+    """Scans without masks -> latents.csv, features.csv and a tumour map each.
+
+    Args:
+        dataset_dir: the folder of subjects
+        output_dir: where the tables and maps go; another folder than the training's
+        recipe: that of the training
+        options: any id of configs/inference.json, such as --checkpoint FILE and --normalizer_file FILE
+    """
     run_step("evaluating", ["inference.json"], recipe, dataset_dir=dataset_dir, output_dir=output_dir, **options)
 
 
@@ -269,10 +283,19 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__
 
 
+def asking_for_help(arguments: Sequence[str]) -> list[str]:
+    """The arguments, or the command's `-- --help` if they ask for it: Fire hands --help to a command with **options."""
+    if not {"--help", "-h"} & set(arguments):
+        return list(arguments)
+    return [*(name for name in arguments[:1] if name in COMMANDS), "--", "--help"]
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; exit code 2 with a message for what the user can repair."""
     try:
-        fire.Fire(COMMANDS, command=None if arguments is None else list(arguments), name="semivae_bundle")
+        fire.Fire(
+            COMMANDS, command=asking_for_help(sys.argv[1:] if arguments is None else arguments), name="semivae_bundle"
+        )
     except SystemExit as leaving:
         if not isinstance(leaving.code, str):
             raise

@@ -99,6 +99,15 @@ def test_an_unknown_recipe_is_refused_with_the_known_ones(tmp_path: Path, capsys
     assert " demo, ema, " in said
 
 
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_a_command_says_what_it_takes(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for command, words in (("train", "goes on where an earlier run stopped"), ("infer", "--output_dir")):
+        with pytest.raises(SystemExit) as leaving:
+            main([command, "--epochs", "3", flag])
+        assert leaving.value.code == 0
+        assert words in "".join(capsys.readouterr())
+
+
 def test_an_error_of_the_program_keeps_its_traceback() -> None:
     assert expected_error(ValueError("raised outside of the package")) is None
 
