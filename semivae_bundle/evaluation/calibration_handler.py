@@ -19,6 +19,7 @@ from semivae_bundle.evaluation.scan_profiles import scan_profiles
 from semivae_bundle.evaluation.scan_scores import SCORES, scores_of_batch
 from semivae_bundle.evaluation.summary_table import aligned
 from semivae_bundle.features.normalizer import Normalizer
+from semivae_bundle.losses.kl import in_units_of_prior
 
 
 class CalibrationReport:
@@ -66,11 +67,14 @@ class CalibrationReport:
         """Reduce one batch to its numbers."""
         output, target = engine.state.output["pred"], engine.state.output["label"]
         scores = scores_of_batch(target["image"], output)
+        own_mean, own_log_var = in_units_of_prior(output)
         values = {
             name: part.detach().double().cpu().numpy()
             for name, part in (
                 ("mean", output["mean"]),
                 ("log_var", output["log_var"]),
+                ("own_mean", own_mean),
+                ("own_log_var", own_log_var),
                 ("predicted", output["features"]),
                 ("target", target["features"]),
             )

@@ -20,16 +20,23 @@ FEWEST, GROUPS = 5, 20
 
 
 def latent_intervals(
-    means: FloatArray, patients: Sequence[str], partition: Mapping[str, int], counts: FloatArray, level: float
+    means: FloatArray,
+    own_means: FloatArray,
+    patients: Sequence[str],
+    partition: Mapping[str, int],
+    counts: FloatArray,
+    level: float,
 ) -> dict[str, Any]:
     """The section of metrics.json, from posterior means (n, L) of scans of `patients` and resamples `counts` (R, n).
+
+    `own_means` (n, L) are the means in units of the prior, whose variance says which dimensions are active.
 
     `distance_correlation` has the square, which may be below 0, and its standard error. No intervals below
     five patients.
     """
     return {
         "active_fraction_method": "percentile bootstrap over patients",
-        "active_fraction": active_fractions(means, patients, partition, counts, level),
+        "active_fraction": active_fractions(own_means, patients, partition, counts, level),
         "distance_correlation_method": f"delete-a-group jackknife over patients, {GROUPS} groups",
         "distance_correlation": dependence_errors(patient_averages(means, patients), partition),
     }

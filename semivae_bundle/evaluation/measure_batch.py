@@ -21,6 +21,7 @@ from semivae_bundle.evaluation.overlap import (
 )
 from semivae_bundle.evaluation.results import ShownSubject, SubjectResult
 from semivae_bundle.features.schema import REGION_LABELS
+from semivae_bundle.losses.kl import in_units_of_prior
 
 
 def measure_batch(
@@ -34,6 +35,7 @@ def measure_batch(
 
     `output` of SemiVAE, `target` of PrepareSemiVAEBatch, `template` (4, D, H, W) the image decoded from the zero code.
     """
+    own_mean, own_log_var = in_units_of_prior(output)
     for i, subject in enumerate(subjects):
         shown = _volumes(subject, i, output, target)
         yield (
@@ -42,6 +44,8 @@ def measure_batch(
                 labelled=shown.measured is not None,
                 mean=_array(output["mean"][i]).astype(np.float64),
                 log_var=_array(output["log_var"][i]).astype(np.float64),
+                own_mean=_array(own_mean[i]).astype(np.float64),
+                own_log_var=_array(own_log_var[i]).astype(np.float64),
                 predicted=_array(output["features"][i]).astype(np.float64),
                 target=_array(target["features"][i]).astype(np.float64),
                 present=_array(target["present"][i]) > 0,

@@ -91,7 +91,9 @@ def metrics_report(
         "independence": independence(
             results.mean, partition, results.patients, intervals.permutations, intervals.seed, latent
         ),
-        "latent_intervals": latent_intervals(results.mean, results.patients, partition, counts, intervals.level),
+        "latent_intervals": latent_intervals(
+            results.mean, results.own_mean, results.patients, partition, counts, intervals.level
+        ),
         "coverage_of_latent_space": latent_coverage(results.mean, results.log_var, partition, results.patients, latent),
         **factor_sections(results, normalizer, partition, generating, latent),
         "image": _image_section(results, counts, intervals.level),
@@ -147,7 +149,7 @@ def _pooled(results: Results, normalizer: Normalizer) -> dict[str, float]:
 def _partition_section(
     results: Results, partition: Mapping[str, int], mean_r2: Mapping[str, Estimate]
 ) -> dict[str, dict[str, Any]]:
-    active, kl = active_units(results.mean), kl_per_partition(results.mean, results.log_var, partition)
+    active, kl = active_units(results.own_mean), kl_per_partition(results.own_mean, results.own_log_var, partition)
     return {
         name: {
             "dimensions": part.stop - part.start,

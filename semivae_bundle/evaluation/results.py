@@ -15,14 +15,17 @@ from semivae_bundle.evaluation.overlap import Labels
 
 @dataclass(frozen=True)
 class SubjectResult:
-    """One subject. `mean`, `log_var` (L,) are its posterior; `predicted`, `target`, `present` (F,) its features in
-    normalised units; `scores` the image and tumour-map figures by name, NaN where not defined.
+    """One subject. `mean`, `log_var` (L,) are its posterior, `own_mean`, `own_log_var` (L,) the same in units of the
+    prior, so what the scan adds to it; `predicted`, `target`, `present` (F,) its features in normalised units;
+    `scores` the image and tumour-map figures by name, NaN where not defined.
     """
 
     subject: str
     labelled: bool
     mean: FloatArray
     log_var: FloatArray
+    own_mean: FloatArray
+    own_log_var: FloatArray
     predicted: FloatArray
     target: FloatArray
     present: NDArray[np.bool_]
@@ -52,6 +55,8 @@ class Results:
     labelled: NDArray[np.bool_]
     mean: FloatArray
     log_var: FloatArray
+    own_mean: FloatArray
+    own_log_var: FloatArray
     predicted: FloatArray
     target: FloatArray
     present: NDArray[np.bool_]
@@ -69,6 +74,8 @@ def join_results(rows: Sequence[SubjectResult], patient_of: Mapping[str, str]) -
         labelled=np.array([row.labelled for row in rows]),
         mean=np.stack([row.mean for row in rows]),
         log_var=np.stack([row.log_var for row in rows]),
+        own_mean=np.stack([row.own_mean for row in rows]),
+        own_log_var=np.stack([row.own_log_var for row in rows]),
         predicted=np.stack([row.predicted for row in rows]),
         target=np.stack([row.target for row in rows]),
         present=np.stack([row.present for row in rows]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -24,6 +26,18 @@ def gaussian_kl_between(mean: Tensor, log_var: Tensor, prior_mean: Tensor, prior
     ratio = log_var - prior_log_var
     distance = (mean - prior_mean).square() * torch.exp(-prior_log_var)
     return 0.5 * (ratio.exp() + distance - 1 - ratio).mean(dim=0)
+
+
+def in_units_of_prior(output: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    r"""Mean $(\mu_q - \mu_p) e^{-s_p / 2}$ and log-variance $s_q - s_p$ of a network's `output`, (B, L) each.
+
+    0 where the scan adds nothing to the prior, and KL(q || p) is their KL from N(0, I). The posterior itself where the
+    output has no `prior_mean`, `prior_log_var`, so where the prior is N(0, I).
+    """
+    mean, log_var = output["mean"], output["log_var"]
+    if "prior_mean" not in output:
+        return mean, log_var
+    return (mean - output["prior_mean"]) * torch.exp(-0.5 * output["prior_log_var"]), log_var - output["prior_log_var"]
 
 
 def with_free_bits(kl_per_dimension: Tensor, floor: float) -> Tensor:

@@ -11,12 +11,15 @@ from ignite.metrics import Metric
 from monai.utils import evenly_divisible_all_gather
 from torch import nn
 
+from semivae_bundle.losses.kl import in_units_of_prior
 from semivae_bundle.networks.partition import partition_slices
 from semivae_bundle.training.latent_metrics import active_units, max_correlation, r2_per_feature
 
 
 class LatentMetrics(Metric):
     """sem/<partition>_r2, sem/mean_r2, diag/au_count_<partition>, semivae/corr_z_<a>_z_<b>, all from one pass.
+
+    A unit is active if the scan makes it so: what a learned prior says about it from other partitions does not count.
 
     Takes (prediction, target) as the engine holds them. Over all processes, every subject once. `compute` returns the
     dict; ignite then logs each entry under its own name. `sem/mean_r2`, the mean over partitions, is what the best
@@ -30,13 +33,20 @@ class LatentMetrics(Metric):
 
     def reset(self) -> None:
         """Forget the last epoch."""
-        self.rows: dict[str, list[torch.Tensor]] = {"mean": [], "features": [], "target": [], "present": []}
+        self.rows: dict[str, list[torch.Tensor]] = {
+            "mean": [],
+            "own_mean": [],
+            "features": [],
+            "target": [],
+            "present": [],
+        }
 
     def update(self, output: tuple[Mapping[str, torch.Tensor], Mapping[str, torch.Tensor]]) -> None:
         """Keep one batch's means and predictions."""
         prediction, target = output
         batch = {
             "mean": prediction["mean"],
+            "own_mean": in_units_of_prior(prediction)[0],
             "features": prediction["features"],
             "target": target["features"],
             "present": target["present"],
@@ -56,7 +66,7 @@ class LatentMetrics(Metric):
         r2 = r2_per_feature(rows["features"], rows["target"], rows["present"])
         figures = {f"sem/{name}_r2": _nanmean(r2[part]) for name, part in self.features.items()}
         figures["sem/mean_r2"] = _nanmean(np.array(list(figures.values())))
-        active = active_units(rows["mean"])
+        active = active_units(rows["own_mean"])
         for name, part in partition_slices(self.partition).items():
             figures[f"diag/au_count_{name}"] = float(active[part].sum())
         for (a, b), value in max_correlation(rows["mean"], self.partition).items():

@@ -78,12 +78,16 @@ def all_results() -> Results:
         scores[f"mask_vol_{region}_mm3"] = np.where(labelled, volume, np.nan)
         scores[f"decoded_vol_{region}_mm3"] = 2 * volume
     subjects = tuple(f"BraTS-PHM-{i:05d}-000" for i in range(SUBJECTS))
+    mean = rng.normal(size=(SUBJECTS, sum(PARTITION.values()))) * np.repeat([1.0, 0.0], [12, 8])
+    log_var = np.zeros_like(mean)
     return Results(
         subjects=subjects,
         patients=tuple(f"BraTS-PHM-{i // 2:05d}" for i in range(SUBJECTS)),
         labelled=labelled,
-        mean=rng.normal(size=(SUBJECTS, sum(PARTITION.values()))) * np.repeat([1.0, 0.0], [12, 8]),
-        log_var=np.zeros((SUBJECTS, sum(PARTITION.values()))),
+        mean=mean,
+        log_var=log_var,
+        own_mean=mean,
+        own_log_var=log_var,
         predicted=target + 0.2 * rng.normal(size=target.shape),
         target=target,
         present=np.repeat(labelled[:, None], 3, axis=1),

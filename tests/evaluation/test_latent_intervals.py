@@ -53,7 +53,7 @@ def test_the_jackknife_finds_the_scatter_over_cohorts() -> None:
 @pytest.mark.parametrize("count", [1, 4])
 def test_a_few_patients_have_values_but_no_intervals(count: int) -> None:
     means, counts = np.ones((count, 6)), patient_resamples(names(count), 10, 0)
-    found = latent_intervals(means, names(count), PARTITION, counts, 0.95)
+    found = latent_intervals(means, means, names(count), PARTITION, counts, 0.95)
     assert found["distance_correlation"]["vol-residual"] == {"squared": None, "standard_error": None}
     assert found["active_fraction"]["vol"].value == 0.0
     assert np.isnan(found["active_fraction"]["vol"].low)

@@ -128,7 +128,8 @@ def test_the_code_is_judged_in_three_sections(
 def test_a_handful_of_subjects_has_a_report(
     results: Results, normalizer: Normalizer, partition: dict[str, int], count: int
 ) -> None:
-    names = ("subjects", "patients", "labelled", "mean", "log_var", "predicted", "target", "present")
+    names = ("subjects", "patients", "labelled", "mean", "log_var", "own_mean", "own_log_var")
+    names += ("predicted", "target", "present")
     few = replace(results, scores=results.scores.iloc[:count], **{n: getattr(results, n)[:count] for n in names})
     found = metrics_report(few, normalizer, partition, INTERVALS, PROVENANCE, LATENT, None)
     json.dumps(found, allow_nan=False)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from semivae_bundle.losses.kl import gaussian_kl, with_free_bits
+from semivae_bundle.losses.kl import gaussian_kl, gaussian_kl_between, in_units_of_prior, with_free_bits
 
 
 def test_kl_of_the_prior_is_zero() -> None:
@@ -44,3 +44,11 @@ def test_the_floor_is_on_the_batch_average_and_not_on_each_subject() -> None:
     assert total.item() == pytest.approx(1.0)
     assert mean.grad is not None
     assert mean.grad.flatten().tolist() == [0.0, 1.0]
+
+
+def test_in_units_of_the_prior_the_divergence_is_that_from_a_standard_normal() -> None:
+    mean, log_var, prior_mean, prior_log_var = torch.randn(4, 5, 3, generator=torch.Generator().manual_seed(0)).double()
+    output = {"mean": mean, "log_var": log_var}
+    assert in_units_of_prior(output) == (mean, log_var)
+    own = in_units_of_prior(output | {"prior_mean": prior_mean, "prior_log_var": prior_log_var})
+    torch.testing.assert_close(gaussian_kl(*own), gaussian_kl_between(mean, log_var, prior_mean, prior_log_var))

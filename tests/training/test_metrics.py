@@ -21,7 +21,8 @@ def batches(labelled: bool = True) -> list[Batch]:
     for size in (4, 4, 1):
         target = torch.randn(size, 4, generator=generator)
         noise = 0.5 * torch.randn(size, 4, generator=generator)
-        pred = {"mean": torch.randn(size, 8, generator=generator), "features": target + noise}
+        mean = torch.randn(size, 8, generator=generator)
+        pred = {"mean": mean, "log_var": torch.zeros(size, 8), "features": target + noise}
         label = {"features": target, "present": torch.full((size, 4), labelled), "image": torch.zeros(size, 1)}
         result.append({"pred": pred, "label": label})
     return result
@@ -65,6 +66,16 @@ def test_nothing_labelled_gives_nan_and_still_says_which_units_are_active() -> N
     metrics = evaluate(LatentMetrics(PARTITION, FEATURES, output_transform=prediction_and_target), batches(False))
     assert all(metrics[f"sem/{name}_r2"] != metrics[f"sem/{name}_r2"] for name in ("vol", "loc", "shape", "mean"))
     assert metrics["diag/au_count_vol"] == 2.0
+
+
+def test_a_unit_that_only_repeats_its_learned_prior_is_not_active() -> None:
+    data = batches()
+    for batch in data:
+        mean = batch["pred"]["mean"]
+        prior = torch.cat([torch.zeros_like(mean[:, :6]), mean[:, 6:]], dim=1)
+        batch["pred"] |= {"prior_mean": prior, "prior_log_var": torch.zeros_like(mean)}
+    metrics = evaluate(LatentMetrics(PARTITION, FEATURES, output_transform=prediction_and_target), data)
+    assert (metrics["diag/au_count_shape"], metrics["diag/au_count_residual"]) == (2.0, 1.0)
 
 
 def test_an_epoch_forgets_the_one_before() -> None:
