@@ -113,7 +113,7 @@ def test_an_error_of_the_program_keeps_its_traceback() -> None:
 
 
 def test_index_train_calibrate_evaluate_and_infer_from_any_folder(
-    phantom_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    phantom_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     outputs = ["--output_dir", str(tmp_path / "2021")]
@@ -123,6 +123,9 @@ def test_index_train_calibrate_evaluate_and_infer_from_any_folder(
     main(["train", str(phantom_dir), *outputs, "--recipe", "ema", *TINY, *TRAINING])
     checkpoint = tmp_path / "2021" / "checkpoints" / "model.pt"
     assert checkpoint.is_file()
+    said = capsys.readouterr().out
+    assert f"{tmp_path}/2021/normalizer.json and the cache; next: training" in said
+    assert f"written: {checkpoint}, the best network" in said
     evaluation = ["--evaluate_split", "validation", "--recipe", "ema", "--intervals#resamples", "20"]
     calibration = ["--calibration_level", "0.5", "--recipe", "ema"]
     main(["calibrate", str(phantom_dir), *outputs, *calibration, *TINY, *TRAINING])

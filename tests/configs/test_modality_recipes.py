@@ -100,7 +100,7 @@ def test_a_single_modality_is_named_in_what_its_checkpoints_are_made_for() -> No
     assert train["train#handlers#9#made_for"].startswith(
         ConfigParser.load_config_file(str(TRAIN))["train"]["handlers"][9]["made_for"]
     )
-    assert train["training"][-3] == "$@train#trainer.run()"
+    assert train["training"][-4] == "$@train#trainer.run()"
 
 
 def test_a_model_of_one_modality_is_told_that_evaluation_takes_four(phantom_dir: Path, tmp_path: Path) -> None:
