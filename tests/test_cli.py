@@ -81,6 +81,15 @@ def test_what_a_user_can_repair_is_one_line_and_code_2(tmp_path: Path, capsys: p
         assert "no checkpoint; run training first" in said
 
 
+def test_weights_without_their_recipe_are_refused_in_a_line(
+    phantom_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = failure(["infer", str(phantom_dir), "--output_dir", str(tmp_path), *TINY], capsys)
+    assert "inference: " in said
+    assert "not the weights of this network: " in said
+    assert "give the recipe and the options of its training" in said.splitlines()[-1]
+
+
 def test_a_yes_or_no_option_must_be_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = failure(["phantom", str(tmp_path), "--progress", "maybe"], capsys)
     assert "progress: expected true or false, found 'maybe'" in said

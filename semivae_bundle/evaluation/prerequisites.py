@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from torch import nn
+
+from semivae_bundle.training.weights_file import read_state
+
 
 def require_checkpoint(checkpoint: str | Path) -> Path:
     """The file, or a FileNotFoundError with the remedy. Asked first, before any subject is read."""
@@ -18,6 +22,22 @@ def require_checkpoint(checkpoint: str | Path) -> Path:
         found = f"; beside it: {beside}" if beside else ""
         raise FileNotFoundError(f"{path}: no checkpoint{found}; run training first or pass --checkpoint FILE")
     return path
+
+
+def require_fit(checkpoint: str | Path, network: nn.Module) -> None:
+    """ValueError, in one line where PyTorch names every tensor, if the weights are those of another network."""
+    found, expected = read_state(checkpoint), network.state_dict()
+    wrong = [name for name in expected if name not in found or found[name].shape != expected[name].shape]
+    unknown = [name for name in found if name not in expected]
+    if not wrong and not unknown:
+        return
+    name = (wrong or unknown)[0]
+    shapes = [tuple(state[name].shape) if name in state else "nothing" for state in (expected, found)]
+    raise ValueError(
+        f"{checkpoint}: not the weights of this network: {len(wrong)} of its {len(expected)} tensors are missing or "
+        f"have another shape, and {len(unknown)} are unknown; {name}: expected {shapes[0]}, found {shapes[1]}; give "
+        "the recipe and the options of its training, as in --recipe demo"
+    )
 
 
 def require_subjects(splits: Mapping[str, Sequence[str]], split: str, option: str = "evaluate_split") -> int:
@@ -45,11 +65,13 @@ def require_held_out(split: str, option: str) -> str:
     return split
 
 
-def checkpoint_or_exit(checkpoint: str | Path, command: str = "evaluating") -> Path:
-    """`require_checkpoint`, ending the command with its message."""
+def checkpoint_or_exit(checkpoint: str | Path, network: nn.Module, command: str = "evaluating") -> Path:
+    """`require_checkpoint` and `require_fit`, ending the command with their message."""
     try:
-        return require_checkpoint(checkpoint)
-    except FileNotFoundError as error:
+        path = require_checkpoint(checkpoint)
+        require_fit(path, network)
+        return path
+    except (FileNotFoundError, ValueError) as error:
         raise SystemExit(f"{command}: {error}") from None
 
 

@@ -60,18 +60,18 @@ def check_sha256(file: str | Path, expected: str) -> None:
 def read_state(file: str | Path) -> dict[str, Tensor]:
     """Tensors by name, without the "module." of data-parallel training.
 
-    A .safetensors file, or a state dict as torch.save writes it, bare or under "state_dict" or "model". ValueError for
-    anything else.
+    A .safetensors file, or a state dict as torch.save writes it, bare or under "state_dict", "model" or "network".
+    ValueError for anything else.
     """
     state: dict[str, Any] = _read_safetensors(file) if Path(file).suffix == ".safetensors" else _read_torch(file)
-    for entry in ("state_dict", "model"):
+    for entry in ("state_dict", "model", "network"):
         if isinstance(state.get(entry), Mapping):
             state = state[entry]
     other = [name for name, value in state.items() if not isinstance(value, Tensor)]
     if other or not state:
         raise ValueError(
-            f"{file}: expected tensors by name, or those under 'state_dict' or 'model', found {list(state)[:5]}; save "
-            "the network's state_dict() by itself"
+            f"{file}: expected tensors by name, or those under 'state_dict', 'model' or 'network', found "
+            f"{list(state)[:5]}; save the network's state_dict() by itself"
         )
     return {name.removeprefix("module."): value for name, value in state.items()}
 

@@ -92,7 +92,7 @@ def test_an_unknown_split_is_told_by_name(phantom_dir: Path, tmp_path: Path) -> 
     parser = a_parser(phantom_dir, tmp_path)
     parser["evaluate_split"] = "tset"
     (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "model.pt").touch()
+    torch.save(parser.get_parsed_content("network_def").state_dict(), tmp_path / "checkpoints" / "model.pt")
     with pytest.raises(SystemExit, match=r"evaluate_split: expected one of .*'test'.*, found 'tset'"):
         run(parser, "evaluating")
 

@@ -1,8 +1,10 @@
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
-from semivae_bundle.evaluation.prerequisites import require_checkpoint, require_subjects
+from semivae_bundle.evaluation.prerequisites import require_checkpoint, require_fit, require_subjects
 
 
 def test_a_missing_checkpoint_says_what_to_do(tmp_path: Path) -> None:
@@ -21,6 +23,20 @@ def test_other_checkpoints_beside_it_are_named(tmp_path: Path) -> None:
 def test_a_checkpoint_that_is_there_passes(tmp_path: Path) -> None:
     (tmp_path / "model.pt").touch()
     assert require_checkpoint(str(tmp_path / "model.pt")) == tmp_path / "model.pt"
+
+
+def test_weights_of_another_network_are_told_in_one_line(tmp_path: Path) -> None:
+    torch.save(nn.Linear(3, 2).state_dict(), tmp_path / "model.pt")
+    torch.save({"network": nn.Linear(3, 2).state_dict(), "epoch": 3}, tmp_path / "last.pt")
+    for file in ("model.pt", "last.pt"):
+        require_fit(tmp_path / file, nn.Linear(3, 2))
+    with pytest.raises(ValueError, match=r"1 of its 2 .* 0 are unknown; weight: expected \(2, 4\), found \(2, 3\)"):
+        require_fit(tmp_path / "model.pt", nn.Linear(4, 2))
+    with pytest.raises(ValueError, match=r"0 of its 1 .* 1 are unknown; bias: expected nothing, found \(2,\)"):
+        require_fit(tmp_path / "model.pt", nn.Linear(3, 2, bias=False))
+    (tmp_path / "cut.pt").write_bytes((tmp_path / "model.pt").read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"expected a file of torch\.save"):
+        require_fit(tmp_path / "cut.pt", nn.Linear(3, 2))
 
 
 def test_an_unknown_or_empty_split_says_which_there_are() -> None:
