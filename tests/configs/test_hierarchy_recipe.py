@@ -69,7 +69,13 @@ def test_its_weights_fit_inference_and_give_counterfactuals(options: dict[str, A
     names = latent_columns(parser["partition"])
     table = pd.DataFrame(0.5, columns=[f"mean_{name}" for name in names], index=pd.Index(["a", "b"], name="subject"))
     table.to_csv(tmp_path / "latents.csv")
-    parser.get_parsed_content("counterfactual")
+    parser["counterfactual_noise"] = {"_target_": "torch.randn_like", "_mode_": "callable"}
+    written = []
+    for _ in range(2):
+        parser.parse(True)
+        parser.get_parsed_content("counterfactual")
+        written.append((tmp_path / "counterfactual.csv").read_text())
+    assert written[0] == written[1]
     assert isinstance(parser.get_parsed_content("network_def"), PackedHierarchicalSemiVAE)
     found = pd.read_csv(tmp_path / "counterfactual.csv", index_col="subject")
     assert (found["mean_vol_00"] > 0.5).all()

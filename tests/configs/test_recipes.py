@@ -67,6 +67,7 @@ NEW |= {
     "hierarchy_inference": {
         "network_def#prior",
         "counterfactual",
+        "counterfactual_seed",
         "counterfactual_volume_factor",
         "counterfactual_noise",
     },
