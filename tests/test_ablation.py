@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -40,8 +41,39 @@ def test_a_row_is_trained_once_and_its_figures_come_in_a_table(
         ablation(str(phantom_dir), str(tmp_path), ["independence_covariance"], epochs=2, **TINY)
     with (tmp_path / "ablation.csv").open(newline="") as stream:
         (row,) = csv.DictReader(stream)
-    assert row["row"] == "independence_covariance"
+    assert (row["row"], row["seed"]) == ("independence_covariance", "0")
     assert float(row["s per step"]) > 0
     assert 0 <= float(row["distance correlation"]) <= 1
     assert {"R² vol", "residual active", "KL shape", "p", "PSNR tumour [dB]"} < set(row)
     assert (tmp_path / "shared" / "splits.json").exists()
+
+
+def test_rows_from_a_file_run_at_once_with_several_seeds_on_the_same_splits(
+    phantom_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from ablation import ablation
+
+    (tmp_path / "rows.yaml").write_text("apart: {recipes: [ema], apart: [normalizer_file], ema_momentum: 0.5}\n")
+    out = tmp_path / "runs"
+    ablation(str(phantom_dir), str(out), str(tmp_path / "rows.yaml"), epochs=1, seeds=[0, 1], at_once=2, **TINY)
+    assert "| apart | " in capsys.readouterr().out
+    with (out / "ablation.csv").open(newline="") as stream:
+        lines = list(csv.DictReader(stream))
+    assert [(line["row"], line["seed"]) for line in lines] == [("apart", "0"), ("apart", "1")]
+    assert lines[0]["KL vol"] != lines[1]["KL vol"]
+    assert (out / "apart" / "normalizer.json").is_file()
+    assert '"ema_momentum": 0.5' in (out / "apart" / "row.json").read_text()
+    assert (out / "apart@1" / "training.txt").is_file()
+    assert not (out / "apart@1" / "splits.json").exists()
+
+
+def test_a_table_has_the_mean_and_the_spread_over_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from ablation import markdown
+
+    index = pd.MultiIndex.from_tuples([("a", 0), ("a", 1), ("b", 0)], names=["row", "seed"])
+    assert markdown(pd.DataFrame({"x": [0.25, 0.75, 2.0]}, index=index)).splitlines()[2:] == [
+        "| a | 0.5 ± 0.35 |",
+        "| b | 2 |",
+    ]

@@ -38,6 +38,7 @@ NEW = {
 EXTRA_TERMS = {
     "independence_covariance": "covariance",
     "independence_dip": "dip",
+    "independence_dip_two": "dip",
     "independence_distance": "distance",
     "independence_hsic": "hsic",
     "aggregate_density": "density",
@@ -49,6 +50,7 @@ NEW |= {
     recipe: {f"loss#extra#{term}", f"loss#weights#{term}", f"schedules#{term}"}
     for recipe, term in (EXTRA_TERMS | OTHER_TERMS).items()
 }
+NEW["total_correlation"] = {f"{part}#correlation" for part in ("loss#extra", "loss#weights", "schedules")}
 NEW["feature_distance"] |= {"feature_weights", "feature_sha256", "feature_network"}
 MORE_HANDLERS = {"+train#handlers"}
 NEW |= {
@@ -207,6 +209,25 @@ def test_a_term_of_the_image_costs_a_wrong_one_and_nothing_for_the_right_one(rec
     right, wrong = (float(term({"reconstruction": drawn}, target)) for drawn in (image, -image))
     assert right == pytest.approx(0, abs=1e-2)
     assert wrong > 10
+
+
+def test_total_correlation_counts_copies_within_the_residual_and_knows_the_cohort_s_size(
+    phantom_dir: Path, tmp_path: Path
+) -> None:
+    parser = overlaid(TRAIN, CONFIGS / "recipes" / "total_correlation.yaml")
+    parser.update({**copy.deepcopy(SMALL), "dataset_dir": str(phantom_dir), "output_dir": str(tmp_path)})
+    term = parser.get_parsed_content("loss").extra["correlation"]
+    assert term.dataset_size == 4
+    term.dataset_size = 300
+    torch.manual_seed(0)
+    cost = []
+    for wrong in (False, True):
+        means = means_of(wrong, "correlation")
+        log_var = torch.full_like(means, -1.0)
+        output = {"mean": means, "latent": means + torch.randn_like(means) * (0.5 * log_var).exp(), "log_var": log_var}
+        cost.append(float(term(output, {})))
+    assert abs(cost[0]) < 0.3
+    assert cost[1] > cost[0] + 0.3
 
 
 def test_feature_distance_asks_for_its_weights() -> None:
