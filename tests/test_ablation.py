@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from monai.bundle import ConfigParser
 
 ROOT = Path(__file__).parents[1]
 TINY: dict[str, Any] = {
@@ -77,3 +78,35 @@ def test_a_table_has_the_mean_and_the_spread_over_seeds(monkeypatch: pytest.Monk
         "| a | 0.5 ± 0.35 |",
         "| b | 2 |",
     ]
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "scripts" / "ablations").glob("*.yaml")), ids=lambda file: file.stem)
+def test_the_rows_of_every_file_are_recipes_and_ids_that_there_are(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from ablation import read_rows
+
+    for row in read_rows(str(file)).values():
+        names = ["train.json", *(f"recipes/{recipe}.yaml" for recipe in row.recipes)]
+        parser = ConfigParser(ConfigParser.load_config_files([str(ROOT / "configs" / name) for name in names]))
+        assert [option for option in (*row.options, *row.apart) if option not in parser] == []
+
+
+def test_figures_are_drawn_from_what_an_ablation_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    import collapse_figure
+    import label_figure
+
+    for row, width in (("default", 1.0), ("collapse", 1e-3)):
+        (tmp_path / row / "evaluation").mkdir(parents=True)
+        history = "epoch,name,value\n1,diag/au_count_residual,4\n2,diag/au_count_residual,3\n"
+        (tmp_path / row / "metrics.csv").write_text(history)
+        means = pd.DataFrame({f"mean_residual_{d:02d}": [0.0, width] for d in range(4)})
+        means.to_csv(tmp_path / row / "evaluation" / "predictions.csv")
+    lines = [{"row": row, "seed": 0, "R² vol": 0.5, "R² loc": 0.9, "R² shape": 0.1} for row in (
+        "labels_100", "labels_25", "labels_25_only", "labels_25_mean_teacher"
+    )]  # fmt: skip
+    pd.DataFrame(lines).to_csv(tmp_path / "ablation.csv", index=False)
+    for script in (collapse_figure, label_figure):
+        file = tmp_path / f"{script.__name__}.png"
+        script.draw(str(tmp_path), str(file))
+        assert file.read_bytes()[:4] == b"\x89PNG"
