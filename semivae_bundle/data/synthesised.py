@@ -12,6 +12,7 @@ from monai.utils import MAX_SEED
 
 from semivae_bundle.data.dataset import CachedSubjects
 from semivae_bundle.data.files import sha256_of_file
+from semivae_bundle.data.one_modality import OneModality
 from semivae_bundle.data.parallel import in_parallel
 from semivae_bundle.data.phantom.rescan import rescan
 from semivae_bundle.data.phantom.tissue_map import lies_on, load_tissue_map, resampled, save_tissue_map, tissue_file
@@ -36,6 +37,11 @@ class SynthesisedSubjects(CachedSubjects, Randomizable):
         variety: Variety,
         augmentation: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     ) -> None:
+        if isinstance(preprocessing, OneModality):
+            raise ValueError(
+                f"synthesised contrasts: expected preprocessing of all four modalities, found that of "
+                f"{preprocessing.modality} alone; leave out the recipe synthesised_contrast or single_modality"
+            )
         super().__init__(data, preprocessing, cache_dir, augmentation)
         self.variety = variety
         self.tissue_files = find_tissue_files(data)

@@ -10,6 +10,7 @@ from monai.data import DataLoader
 from monai.transforms import RandGaussianNoised
 
 from semivae_bundle.data.dataset import CachedSubjects
+from semivae_bundle.data.one_modality import OneModality
 from semivae_bundle.data.phantom.cohort import generate_phantoms
 from semivae_bundle.data.phantom.tissue_map import load_tissue_map
 from semivae_bundle.data.phantom.variety import Variety
@@ -107,3 +108,9 @@ def test_an_unlabelled_subject_without_tissue_keeps_its_image(phantom_dir: Path,
     items = items_of(phantom_dir, 1, labelled=False)
     sample = SynthesisedSubjects(items, VIEW, tmp_path, VARIETY)[0]
     assert torch.equal(sample["image"], CachedSubjects(items, VIEW, tmp_path)[0]["image"])
+
+
+def test_one_modality_alone_is_refused(cohort_dir: Path, tmp_path: Path) -> None:
+    alone = OneModality(roi_size=VIEW.roi_size, fov_mm=VIEW.fov_mm, modality="t2f")
+    with pytest.raises(ValueError, match="expected preprocessing of all four modalities, found that of t2f alone"):
+        SynthesisedSubjects(items_of(cohort_dir, 1), alone, tmp_path, VARIETY)
