@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import nn
 
-from semivae_bundle.training.weights_file import read_state
+from semivae_bundle.training.weights_file import misfit_of, read_state
 
 
 def require_checkpoint(checkpoint: str | Path) -> Path:
@@ -25,19 +25,12 @@ def require_checkpoint(checkpoint: str | Path) -> Path:
 
 
 def require_fit(checkpoint: str | Path, network: nn.Module) -> None:
-    """ValueError, in one line where PyTorch names every tensor, if the weights are those of another network."""
-    found, expected = read_state(checkpoint), network.state_dict()
-    wrong = [name for name in expected if name not in found or found[name].shape != expected[name].shape]
-    unknown = [name for name in found if name not in expected]
-    if not wrong and not unknown:
-        return
-    name = (wrong or unknown)[0]
-    shapes = [tuple(state[name].shape) if name in state else "nothing" for state in (expected, found)]
-    raise ValueError(
-        f"{checkpoint}: not the weights of this network: {len(wrong)} of its {len(expected)} tensors are missing or "
-        f"have another shape, and {len(unknown)} are unknown; {name}: expected {shapes[0]}, found {shapes[1]}; give "
-        "the recipe and the options of its training, as in --recipe demo"
-    )
+    """ValueError if the weights are those of another network."""
+    if misfit := misfit_of(read_state(checkpoint), network):
+        raise ValueError(
+            f"{checkpoint}: not the weights of this network: {misfit}; give the recipe and the options of its "
+            "training, as in --recipe demo"
+        )
 
 
 def require_subjects(splits: Mapping[str, Sequence[str]], split: str, option: str = "evaluate_split") -> int:

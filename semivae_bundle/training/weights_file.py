@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from semivae_bundle.data.files import sha256_of_file
 from semivae_bundle.data.flags import read_flags
@@ -74,6 +74,21 @@ def read_state(file: str | Path) -> dict[str, Tensor]:
             f"{list(state)[:5]}; save the network's state_dict() by itself"
         )
     return {name.removeprefix("module."): value for name, value in state.items()}
+
+
+def misfit_of(state: Mapping[str, Tensor], network: nn.Module) -> str | None:
+    """What keeps `state` from being the network's, in a line where PyTorch names every tensor; None if it fits."""
+    expected = network.state_dict()
+    wrong = [name for name in expected if name not in state or state[name].shape != expected[name].shape]
+    unknown = [name for name in state if name not in expected]
+    if not wrong and not unknown:
+        return None
+    name = (wrong or unknown)[0]
+    shapes = [tuple(tensors[name].shape) if name in tensors else "nothing" for tensors in (expected, state)]
+    return (
+        f"{len(wrong)} of its {len(expected)} tensors are missing or have another shape, and {len(unknown)} are "
+        f"unknown; {name}: expected {shapes[0]}, found {shapes[1]}"
+    )
 
 
 def _read_torch(file: str | Path) -> dict[str, Any]:

@@ -24,6 +24,7 @@ RECIPES = sorted((CONFIGS / "recipes").glob("*.yaml"))
 BASES = {"attention_maps": INFERENCE}
 # What an overlay adds instead of changing.
 NEW = {
+    "fine_tune": {"initial_weights"},
     "ema": {"ema", "ema_momentum", "ema_network", "checkpointed#ema_network"},
     "mean_teacher": {"ema", "ema_momentum", "ema_network", "checkpointed#ema_network", "two_views"}
     | {"loss#extra#consistency", "loss#weights#consistency", "schedules#consistency"},
@@ -241,6 +242,22 @@ def test_cycle_consistency_looks_at_the_heads_that_are_trained() -> None:
     parser = overlaid(TRAIN, CONFIGS / "recipes" / "cycle_consistency.yaml")
     network, term = parser.get_parsed_content("network"), parser.get_parsed_content("loss").extra["cycle"]
     assert term._heads[0] is network.heads
+
+
+def test_fine_tuning_starts_the_network_that_is_trained_from_the_given_weights(tmp_path: Path) -> None:
+    parser = overlaid(TRAIN, CONFIGS / "recipes" / "fine_tune.yaml")
+    parser.update({**TWO_STAGES, "initial_weights": str(tmp_path / "model.pt"), "device": "$torch.device('cpu')"})
+    given = parser.get_parsed_content("network_def").state_dict()
+    torch.save({name: torch.full_like(value, 0.5) for name, value in given.items()}, tmp_path / "model.pt")
+    parser.parse(True)
+    network = parser.get_parsed_content("network")
+    assert network is parser.get_parsed_content("network_def")
+    assert all(bool((value == 0.5).all()) for value in network.state_dict().values())
+    assert [schedule(0.0) for schedule in parser.get_parsed_content("schedules").values()] == [1.0, 1.0, 1.0]
+
+
+def test_the_weights_that_ship_fit_the_network_that_is_fine_tuned() -> None:
+    overlaid(TRAIN, CONFIGS / "recipes" / "fine_tune.yaml").get_parsed_content("network")
 
 
 def test_shipped_weights_are_evaluated_on_every_scan_by_the_normalizer_that_came_with_them(
