@@ -13,7 +13,8 @@ seed, and prints a table in Markdown, mean and standard deviation over the seeds
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ import fire
 import pandas as pd
 import yaml
 
-from semivae_bundle.data.files import atomic_path
+from semivae_bundle.__main__ import check_options
+from semivae_bundle.data.files import atomic_path, sha256_of_file
 from semivae_bundle.data.subjects import MODALITIES
 from semivae_bundle.evaluation.bundle_process import refuse_other_options, run_bundle, shared_files, visible_devices
 from semivae_bundle.evaluation.device_queue import on_devices
@@ -39,13 +41,34 @@ class Row:
     apart: Sequence[str] = ()
 
 
+@dataclass(frozen=True)
+class Job:
+    """One training and its evaluation. `configs` are files; `options` override their ids."""
+
+    row: str
+    seed: int
+    folder: Path
+    configs: Sequence[Path]
+    options: Mapping[str, Any]
+
+    @property
+    def report(self) -> Path:
+        """Where the evaluation leaves its figures."""
+        return self.folder / "evaluation" / "metrics.json"
+
+    def remember(self, split: str) -> None:
+        """Record what the folder is run with; ValueError where it was something else."""
+        configs = {str(file.relative_to(ROOT)): sha256_of_file(file) for file in self.configs}
+        refuse_other_options(self.folder / "row.json", {"configs": configs, "split": split, **self.options})
+
+
 def ablation(
     dataset_dir: str,
     output_dir: str,
     rows: str | Sequence[str],
     base: str | None = None,
     epochs: int | None = None,
-    seeds: Sequence[int] = (0,),
+    seeds: int | Sequence[int] = (0,),
     split: str = "validation",
     at_once: int = 1,
     **options: Any,
@@ -60,52 +83,30 @@ def ablation(
         epochs: of each training; what the configs say if left out
         seeds: of the trainings; the splits are those of the first
         split: which one to evaluate; decide on validation, report test once
-        at_once: how many to run at the same time where there is no GPU, each on its share of the cores that
-            OMP_NUM_THREADS allows; with GPUs it is one on each
+        at_once: how many to run at the same time where there is no GPU, each on its share of the cores; with GPUs it is
+            one on each
         options: further overrides of all runs, as in --val_interval 2
     """
-    out, chosen = Path(output_dir).resolve(), read_rows(rows)
-    given = {"dataset_dir": Path(dataset_dir).resolve(), "bundle_root": ROOT, **options}
+    out, numbers = Path(output_dir).resolve(), [seeds] if isinstance(seeds, int) else list(seeds)
+    given = {"dataset_dir": Path(dataset_dir).resolve(), **options}
     if epochs is not None:
         given["epochs"] = epochs
-    first = seeds[0]
-    # The splits belong to the cohort, whatever the seed of a training.
-    given |= {"cohort#seed": first, "index#seed": first}
-    shared = shared_files(out / "shared")
-    jobs = {}
-    for name, row in chosen.items():
-        recipes = [recipe for recipe in (base, *row.recipes) if recipe]
-        configs = ["train.json", *(f"recipes/{recipe}.yaml" for recipe in recipes)]
-        files = {option: file for option, file in shared.items() if option not in row.apart}
-        for seed in seeds:
-            folder = out / (name if seed == first else f"{name}@{seed}")
-            overrides = {**given, **files, **row.options, "seed": seed}
-            refuse_other_options(folder / "row.json", {"configs": configs, "split": split, **overrides})
-            overrides["output_dir"] = folder
-            jobs[folder.name] = (name, seed, [ROOT / "configs" / config for config in configs], overrides)
+    jobs = [job for name, row in read_rows(rows).items() for job in jobs_of(name, row, base, numbers, out, given)]
+    for job in jobs:
+        if (job.folder / "row.json").exists():
+            job.remember(split)
+    todo = [job for job in jobs if not job.report.exists()]
     devices: list[str | None] = [*visible_devices()] or [None] * at_once
-    todo = [job for job in jobs if not report_of(out / job).exists()]
-    if len(todo) > 1 and len(devices) > 1:
+    if len(devices) > 1 and len(todo) > 1:
         # What all share is made before they could get into each other's way.
-        under = [ROOT / "configs" / name for name in ("train.json", *([f"recipes/{base}.yaml"] if base else []))]
-        run_bundle("precompute", under, {**given, **shared, "seed": first, "output_dir": out / "shared"})
-
-    def run(job: str, device: str | None) -> None:
-        _, _, files, overrides = jobs[job]
-        evaluation = {**overrides, "evaluate_split": split, "shown_subjects": 1}
-        steps = {
-            "training": (files, overrides),
-            "evaluating": ([*files, ROOT / "configs" / "evaluate.json"], evaluation),
-        }
-        for step, (configs, options_of_step) in steps.items():
-            print(f"== {job}: {step}", flush=True)
-            run_bundle(step, configs, options_of_step, device, out / job / f"{step}.txt" if len(devices) > 1 else None)
-
-    on_devices(todo, devices, run)
-    lines = []
-    for job, (name, seed, _, _) in jobs.items():
-        report = json.loads(report_of(out / job).read_text())
-        lines.append({"row": name, "seed": seed, **figures(report, pd.read_csv(out / job / "metrics.csv"))})
+        shared = {**given, **shared_files(out / "shared"), "seed": numbers[0], "output_dir": out / "shared"}
+        run_bundle("precompute", configs_of((base,)), {**shared, "bundle_root": ROOT})
+    run_jobs(todo, devices, split)
+    lines = [
+        {"row": job.row, "seed": job.seed}
+        | figures(json.loads(job.report.read_text()), pd.read_csv(job.folder / "metrics.csv"))
+        for job in jobs
+    ]
     table = pd.DataFrame(lines).set_index(["row", "seed"]).astype(float)
     with atomic_path(out / "ablation.csv") as part:
         table.to_csv(part)
@@ -122,12 +123,62 @@ def read_rows(rows: str | Sequence[str]) -> dict[str, Row]:
 
 
 def _row(entry: dict[str, Any]) -> Row:
-    return Row(entry.pop("recipes", ()), apart=entry.pop("apart", ()), options=entry)
+    recipes, apart = entry.pop("recipes", []), entry.pop("apart", [])
+    if not isinstance(recipes, list) or not set(apart) <= set(shared_files(Path())):
+        raise ValueError(
+            f"rows: expected a list of recipes, and apart among {list(shared_files(Path()))}, found {recipes=}, "
+            f"{apart=}"
+        )
+    return Row(recipes, entry, apart)
 
 
-def report_of(folder: Path) -> Path:
-    """Where a row's evaluation leaves its figures."""
-    return folder / "evaluation" / "metrics.json"
+def jobs_of(
+    name: str, row: Row, base: str | None, seeds: Sequence[int], out: Path, given: Mapping[str, Any]
+) -> Iterator[Job]:
+    """One job per seed. ValueError for an option that no config knows, or that is not a row's to set."""
+    if "seed" in {*given, *row.options}:
+        raise ValueError(f"{name}: expected no option seed, which would change the splits; pass --seeds")
+    configs = configs_of((base, *row.recipes))
+    # The splits belong to the cohort, whatever the seed of a training.
+    options = {**given, "cohort#seed": seeds[0]}
+    options |= {option: file for option, file in shared_files(out / "shared").items() if option not in row.apart}
+    options |= row.options
+    check_options(options, [str(file) for file in configs])
+    for seed in seeds:
+        folder = out / (name if seed == seeds[0] else f"{name}@{seed}")
+        yield Job(name, seed, folder, configs, {**options, "seed": seed})
+
+
+def configs_of(recipes: Sequence[str | None]) -> list[Path]:
+    """train.json and the recipes over it."""
+    names = ["train.json", *(f"recipes/{recipe}.yaml" for recipe in recipes if recipe)]
+    return [ROOT / "configs" / name for name in names]
+
+
+def run_jobs(jobs: Sequence[Job], devices: Sequence[str | None], split: str) -> None:
+    """Train and evaluate each, one at a time on a device; None is the CPU, or the one device there is."""
+    own: dict[str, Any] = {"bundle_root": ROOT}
+    several = len(devices) > 1
+    if several and devices[0] is None:
+        threads = max(1, (os.cpu_count() or 1) // len(devices))
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+        own["workers"] = threads
+        print(f"{len(devices)} rows at once, {threads} threads each: seconds per step are those of shared cores")
+    by_name = {job.folder.name: job for job in jobs}
+
+    def run(name: str, device: str | None) -> None:
+        job = by_name[name]
+        job.remember(split)
+        options = {**job.options, **own, "output_dir": job.folder}
+        evaluation = {**options, "evaluate_split": split, "shown_subjects": 1}
+        for step, configs, chosen in (
+            ("training", job.configs, options),
+            ("evaluating", [*job.configs, ROOT / "configs" / "evaluate.json"], evaluation),
+        ):
+            print(f"== {name}: {step}", flush=True)
+            run_bundle(step, configs, chosen, device, job.folder / f"{step}.txt" if several else None)
+
+    on_devices(list(by_name), devices, run)
 
 
 def figures(report: Mapping[str, Any], history: pd.DataFrame) -> dict[str, float]:

@@ -11,10 +11,23 @@ import fire
 import pandas as pd
 from matplotlib.figure import Figure
 
-from semivae_bundle.evaluation.figure_style import BLUE, GREEN, VERMILION, open_axes, partition_colour, save_figure
+from semivae_bundle.evaluation.figure_style import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    VERMILION,
+    open_axes,
+    partition_colour,
+    save_figure,
+)
 
-COLOURS = {"": BLUE, "only": VERMILION, "mean_teacher": GREEN}
-NAMES = {"": "with the unlabelled", "only": "the labelled alone", "mean_teacher": "with a mean teacher"}
+COLOURS = {"": BLUE, "only": VERMILION, "mean_teacher": GREEN, "ema": ORANGE}
+NAMES = {
+    "": "with the unlabelled",
+    "only": "the labelled alone",
+    "mean_teacher": "and a mean teacher",
+    "ema": "and a running average",
+}
 PARTITIONS = ("vol", "loc", "shape")
 
 

@@ -67,6 +67,45 @@ def test_rows_from_a_file_run_at_once_with_several_seeds_on_the_same_splits(
     assert '"ema_momentum": 0.5' in (out / "apart" / "row.json").read_text()
     assert (out / "apart@1" / "training.txt").is_file()
     assert not (out / "apart@1" / "splits.json").exists()
+    assert (out / "shared" / "normalizer.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "said"),
+    [
+        ("a: {recipe: [ema]}", {}, "found --recipe"),
+        ("a: {recipes: ema}", {}, "expected a list of recipes"),
+        ("a: {apart: [normaliser_file]}", {}, "apart among"),
+        ("a: {seed: 3}", {}, "pass --seeds"),
+        ("a: {}", {"opions": 1}, "found --opions"),
+    ],
+)
+def test_what_would_do_nothing_is_refused(
+    rows: str, options: dict[str, Any], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from ablation import ablation
+
+    (tmp_path / "rows.yaml").write_text(rows)
+    with pytest.raises(ValueError, match=said):
+        ablation(str(tmp_path), str(tmp_path / "runs"), str(tmp_path / "rows.yaml"), **options)
+
+
+def test_a_row_whose_recipe_has_changed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    import ablation
+
+    monkeypatch.setattr(ablation, "ROOT", tmp_path)
+    recipe = tmp_path / "configs" / "recipes" / "rough.yaml"
+    recipe.parent.mkdir(parents=True)
+    (tmp_path / "configs" / "train.json").write_text((ROOT / "configs" / "train.json").read_text())
+    for text in ("learning_rate: 0.1", "learning_rate: 0.2"):
+        recipe.write_text(text)
+        (job,) = ablation.jobs_of("rough", ablation.Row(["rough"]), None, [0], tmp_path / "runs", {})
+        if text.endswith("1"):
+            job.remember("validation")
+    with pytest.raises(ValueError, match=r"was run with other options.*rough\.yaml"):
+        job.remember("validation")
 
 
 def test_a_table_has_the_mean_and_the_spread_over_seeds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import torch
 from monai.bundle import ConfigParser
 from tiny_networks import TWO_STAGES
 
+from semivae_bundle.data.subjects import MODALITIES
 from semivae_bundle.networks.semivae import OUTPUTS
 from semivae_bundle.training.batch import TARGETS
 
@@ -54,6 +55,7 @@ def test_the_tables_name_everything_that_a_term_is_given() -> None:
     outputs, targets = (set(re.findall(r"`(\w+)`", "".join(rows))) for rows in (rows_of("output"), rows_of("target")))
     assert outputs - HIERARCHICAL == set(OUTPUTS)
     assert targets == {"image", *TARGETS}
+    assert ", ".join(MODALITIES) in PAGE
 
 
 def rows_of(head: str) -> list[str]:
