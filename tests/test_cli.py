@@ -85,8 +85,7 @@ def test_weights_without_their_recipe_are_refused_in_a_line(
     phantom_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = failure(["infer", str(phantom_dir), "--output_dir", str(tmp_path), *TINY], capsys)
-    assert "inference: " in said
-    assert "not the weights of this network: " in said
+    assert "model.pt: not the weights of this network: " in said
     assert "give the recipe and the options of its training" in said.splitlines()[-1]
 
 
@@ -134,7 +133,7 @@ def test_index_train_calibrate_evaluate_and_infer_from_any_folder(
     assert checkpoint.is_file()
     said = capsys.readouterr().out
     assert f"{tmp_path}/2021/normalizer.json and the cache; next: training" in said
-    assert f"written: {checkpoint}, the best network" in said
+    assert f"written: {checkpoint} is the best network" in said
     evaluation = ["--evaluate_split", "validation", "--recipe", "ema", "--intervals#resamples", "20"]
     calibration = ["--calibration_level", "0.5", "--recipe", "ema"]
     main(["calibrate", str(phantom_dir), *outputs, *calibration, *TINY, *TRAINING])

@@ -44,7 +44,7 @@ def correlation_figure(means: FloatArray, partition: Mapping[str, int], chance: 
         axes.text(x, y, text, ha="center", va="center", fontsize=8, bbox=box)
     axes.set_title(
         f"Correlation of posterior means, n = {len(means)}\n"
-        "boxes: largest |r| between two partitions (95 % level of chance); axes: active / all dimensions",
+        "boxes: largest |r| between two partitions (95 % level of chance); axes: dimensions whose mean varies / all",
         fontsize=9,
         loc="left",
     )

@@ -21,7 +21,8 @@ from semivae_bundle.evaluation.latent_independence import (
     distance_correlations,
 )
 from semivae_bundle.evaluation.latent_options import LatentOptions
-from semivae_bundle.training.latent_metrics import ACTIVE_VARIANCE, max_correlation
+from semivae_bundle.networks.partition import partition_slices
+from semivae_bundle.training.latent_metrics import ACTIVE_VARIANCE, active_units, max_correlation
 
 LISTED_PAIRS = 10
 
@@ -45,6 +46,7 @@ def independence(
         "statistic": "largest |Pearson r| between active dimensions of two partitions' posterior means",
         "active_variance_threshold": ACTIVE_VARIANCE,
         "subjects": len(means),
+        "correlations": _compared(means, partition),
         "chance": f"{CHANCE_QUANTILE:.0%} quantile over permutations of the subjects within each partition",
         "permutations": permutations,
         "max_abs_correlation": max(measured.values(), default=float("nan")),
@@ -62,6 +64,13 @@ def independence(
         },
         "dimensions": _of_dimensions(means, partition, patients, options),
     }
+
+
+def _compared(means: FloatArray, partition: Mapping[str, int]) -> int:
+    """How many pairs of active dimensions lie in two partitions."""
+    active = active_units(means)
+    counts = [int(active[part].sum()) for part in partition_slices(partition).values()]
+    return (sum(counts) ** 2 - sum(count**2 for count in counts)) // 2
 
 
 def _adjusted(dependence: Mapping[tuple[str, str], Dependence]) -> dict[tuple[str, str], float]:

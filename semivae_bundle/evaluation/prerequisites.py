@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
-from semivae_bundle.training.weights_file import misfit_of, read_state
+from semivae_bundle.training.weights_file import misfit_of, read_torch
 
 
 def require_checkpoint(checkpoint: str | Path) -> Path:
@@ -25,12 +26,23 @@ def require_checkpoint(checkpoint: str | Path) -> Path:
 
 
 def require_fit(checkpoint: str | Path, network: nn.Module) -> None:
-    """ValueError if the weights are those of another network."""
-    if misfit := misfit_of(read_state(checkpoint), network):
+    """ValueError if the weights are those of another network. Reads the file as MONAI's CheckpointLoader does: a state
+    dict, bare or under "network".
+    """
+    state = read_torch(checkpoint)
+    plain = network.module if isinstance(network, DistributedDataParallel) else network
+    if misfit := misfit_of(state.get("network", state), plain):
         raise ValueError(
-            f"{checkpoint}: not the weights of this network: {misfit}; give the recipe and the options of its "
-            "training, as in --recipe demo"
+            f"{checkpoint}: not the weights of this network: {misfit}; give the recipe and the options of its training "
+            "(--recipe NAME, or the recipe's file in --config_file)"
         )
+
+
+def require_weights(checkpoint: str | Path, network: nn.Module) -> Path:
+    """The file, if it is there and its weights are the network's; else FileNotFoundError or ValueError."""
+    path = require_checkpoint(checkpoint)
+    require_fit(path, network)
+    return path
 
 
 def require_subjects(splits: Mapping[str, Sequence[str]], split: str, option: str = "evaluate_split") -> int:
@@ -59,11 +71,9 @@ def require_held_out(split: str, option: str) -> str:
 
 
 def checkpoint_or_exit(checkpoint: str | Path, network: nn.Module, command: str = "evaluating") -> Path:
-    """`require_checkpoint` and `require_fit`, ending the command with their message."""
+    """`require_weights`, ending the command with its message."""
     try:
-        path = require_checkpoint(checkpoint)
-        require_fit(path, network)
-        return path
+        return require_weights(checkpoint, network)
     except (FileNotFoundError, ValueError) as error:
         raise SystemExit(f"{command}: {error}") from None
 

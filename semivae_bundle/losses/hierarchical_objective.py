@@ -21,6 +21,6 @@ class HierarchicalLoss(SemiVAELoss):
         names = ("mean", "log_var", "prior_mean", "prior_log_var")
         return gaussian_kl_between(*(output[name].float() for name in names))
 
-    def own_mean(self, output: Mapping[str, Tensor]) -> Tensor:
+    def explained_from(self, output: Mapping[str, Tensor]) -> Tensor:
         """What the scan adds to the prior's means, (B, L): the prior can't make it any less dependent."""
         return output["added"]

@@ -80,14 +80,14 @@ class SemiVAELoss(nn.Module):
         terms |= self.kl_terms(output)
         terms |= self.semantic_terms(output, target)
         terms |= self.tumour_terms(output, target)
-        terms["independence"] = explained_nats(self.own_mean(output), output["explained"])
+        terms["independence"] = explained_nats(self.explained_from(output), output["explained"])
         if self.training:
             terms |= {name: term(output, target) for name, term in self.extra.items()}
         self.terms = {name: value.detach() for name, value in terms.items()}
         total: Tensor = self.total({name: self.weight_of(name) * value for name, value in terms.items()})
         return total
 
-    def own_mean(self, output: Mapping[str, Tensor]) -> Tensor:
+    def explained_from(self, output: Mapping[str, Tensor]) -> Tensor:
         """The means that `explained` was taken from, (B, L)."""
         return output["mean"]
 

@@ -63,7 +63,7 @@ def read_state(file: str | Path) -> dict[str, Tensor]:
     A .safetensors file, or a state dict as torch.save writes it, bare or under "state_dict", "model" or "network".
     ValueError for anything else.
     """
-    state: dict[str, Any] = _read_safetensors(file) if Path(file).suffix == ".safetensors" else _read_torch(file)
+    state: dict[str, Any] = _read_safetensors(file) if Path(file).suffix == ".safetensors" else read_torch(file)
     for entry in ("state_dict", "model", "network"):
         if isinstance(state.get(entry), Mapping):
             state = state[entry]
@@ -91,7 +91,8 @@ def misfit_of(state: Mapping[str, Tensor], network: nn.Module) -> str | None:
     )
 
 
-def _read_torch(file: str | Path) -> dict[str, Any]:
+def read_torch(file: str | Path) -> dict[str, Any]:
+    """What torch.save wrote, if it is tensors and plain values; ValueError for anything else."""
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:

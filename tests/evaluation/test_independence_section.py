@@ -57,3 +57,8 @@ def test_few_patients_have_partitions_but_no_dimensions(means: np.ndarray, count
 
 def test_a_code_without_active_dimensions_says_so(means: np.ndarray) -> None:
     assert section(0 * means)["dimensions"] == {"missing": "fewer than two active dimensions"}
+
+
+def test_it_counts_the_correlations_that_the_largest_is_of(means: np.ndarray) -> None:
+    means[:, 1] = 0.0  # not active
+    assert section(means)["correlations"] == 1 * 2 + 1 * 3 + 2 * 3

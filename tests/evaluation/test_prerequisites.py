@@ -30,6 +30,9 @@ def test_weights_of_another_network_are_told_in_one_line(tmp_path: Path) -> None
     torch.save({"network": nn.Linear(3, 2).state_dict(), "epoch": 3}, tmp_path / "last.pt")
     for file in ("model.pt", "last.pt"):
         require_fit(tmp_path / file, nn.Linear(3, 2))
+    torch.save({"state_dict": nn.Linear(3, 2).state_dict()}, tmp_path / "wrapped.pt")
+    with pytest.raises(ValueError, match="1 are unknown"):  # The loader does not unwrap it either.
+        require_fit(tmp_path / "wrapped.pt", nn.Linear(3, 2))
     with pytest.raises(ValueError, match=r"1 of its 2 .* 0 are unknown; weight: expected \(2, 4\), found \(2, 3\)"):
         require_fit(tmp_path / "model.pt", nn.Linear(4, 2))
     with pytest.raises(ValueError, match=r"0 of its 1 .* 1 are unknown; bias: expected nothing, found \(2,\)"):

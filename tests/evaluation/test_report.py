@@ -53,6 +53,22 @@ def test_errors_are_in_table_and_physical_units(
     assert place["mae"]["value"] == pytest.approx(240 * np.abs(y - y_hat)[:, 1].mean())
 
 
+def test_activity_and_nats_are_counted_from_the_prior_and_correlations_from_the_means(
+    results: Results, normalizer: Normalizer, partition: dict[str, int]
+) -> None:
+    own = results.own_mean.copy()
+    own[:, 0] = 0.0
+    learned = replace(results, own_mean=own, own_log_var=results.own_log_var - 1)
+    by_prior, plain = (
+        metrics_report(one, normalizer, partition, INTERVALS, PROVENANCE, LATENT, None) for one in (learned, results)
+    )
+    first = next(iter(partition))
+    assert by_prior["partitions"][first]["active_units"] == plain["partitions"][first]["active_units"] - 1
+    assert by_prior["latent_intervals"]["active_fraction"][first]["value"] < 1
+    assert by_prior["partitions"][first]["kl_nats"] != plain["partitions"][first]["kl_nats"]
+    assert by_prior["independence"] == plain["independence"]
+
+
 def test_a_residualised_feature_says_so(report: dict[str, Any]) -> None:
     assert report["features"]["surface_total"]["residualised_on"] == "vol_total"
     assert report["features"]["vol_total"]["residualised_on"] is None

@@ -64,8 +64,10 @@ def test_a_residual_that_is_still_for_every_scan_has_collapsed(report: dict[str,
 
 def test_numbers_from_before_there_were_intervals_stay_open(report: dict[str, Any], targets: VerdictTargets) -> None:
     del report["latent_intervals"]
+    del report["independence"]["correlations"]
     assert verdict("residual_active_fraction", report, targets).outcome == "open"
     assert verdict("distance_correlation", report, targets).outcome == "open"
+    assert "needs a new evaluation" in verdict("largest_correlation", report, targets).found.note
 
 
 def test_twenty_patients_cannot_tell_a_correlation_of_chance(report: dict[str, Any], targets: VerdictTargets) -> None:

@@ -76,6 +76,6 @@ def test_the_independence_term_does_not_reach_the_prior() -> None:
     prior_mean = torch.ones_like(output["mean"], requires_grad=True)
     added = output["mean"].detach().requires_grad_()
     whole = {**output, "mean": prior_mean + added, "added": added}
-    explained_nats(learned.own_mean(whole), torch.ones_like(added)).backward()
+    explained_nats(learned.explained_from(whole), torch.ones_like(added)).backward()
     assert prior_mean.grad is None
     assert added.grad.abs().min() > 0
