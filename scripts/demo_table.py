@@ -43,7 +43,8 @@ def quality(report: dict[str, Any]) -> dict[str, str]:
         "R² location, mean of axes": show(None if None in location else float(np.mean(location))),
         "R² mean of partitions": show(report["mean_r2"]["value"]),
         "residual active units": f"{residual['active_units']} of {residual['dimensions']}",
-        "tumour Dice, total": show(report["tumour_map"]["dice"]["total"]["value"]),
+        "tumour Dice, decoded": show(report["tumour_map"]["dice"]["total"]["value"]),
+        "tumour Dice, segmented": show(report["tumour_map"]["segmentation"]["dice"]["total"]["value"]),
     }
 
 

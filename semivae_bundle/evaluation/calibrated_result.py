@@ -26,9 +26,9 @@ NOT_AVAILABLE = "not available"
 class CalibratedResultd(MapTransform):
     """Adds to `result_key`: {"intervals": {"vol_total_mm3_lower": ...}, "novelty": {"in_distribution": "yes", ...}}.
 
-    Reads the normalised features (F,) under the key, and mean, log_var (L,), reconstruction (4, D, H, W), the tumour
-    logits (T, D, H, W) under `tumour_key` and the pre-processed image under `image_key`, before anything is taken back
-    to the scan's own grid. A bound that was not calibrated is None; without a gate there is no "novelty".
+    Reads the normalised features (F,) under the key, and mean, log_var (L,), reconstruction (4, D, H, W), the decoded
+    tumour logits (T, D, H, W) under `tumour_key` and the pre-processed image under `image_key`, before anything is
+    taken back to the scan's own grid. A bound that was not calibrated is None; without a gate there is no "novelty".
 
     A scan that lacks modalities (channels that are 0 everywhere) is not like those that were calibrated on, which were
     complete: its bounds are None and its verdict is NOT_AVAILABLE, beside scores of the channels that are there.
@@ -41,7 +41,7 @@ class CalibratedResultd(MapTransform):
         normalizer: Normalizer,
         calibration: Calibration,
         result_key: str = "result",
-        tumour_key: str = "pred",
+        tumour_key: str = "decoded",
     ) -> None:
         super().__init__(keys)
         self.tumour_key = tumour_key

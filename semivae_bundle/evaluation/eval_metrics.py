@@ -20,6 +20,7 @@ def eval_metrics(report: Mapping[str, Any], *, digits: int = 3) -> dict[str, flo
         "largest_correlation": report["independence"]["max_abs_correlation"],
         "largest_distance_correlation": report["independence"]["max_distance_correlation"],
         "dice_total": report["tumour_map"]["dice"]["total"]["value"],
+        "segmentation_dice_total": report["tumour_map"]["segmentation"]["dice"]["total"]["value"],
         "least_psnr_gain_brain_db": None if None in gains else min(gains),
         "least_interval_coverage": min((one for one in coverage if one is not None), default=None),
     }

@@ -13,15 +13,16 @@ from semivae_bundle.evaluation.export_volumes import write_on_grid_of
 from semivae_bundle.evaluation.inference_run import InferenceRun
 from semivae_bundle.evaluation.predictions import latent_columns
 
-VOXEL_TYPES = {"pred": np.uint8}  # others are float32
+VOXEL_TYPES = {"pred": np.uint8, "decoded": np.uint8}  # others are float32
 
 
 class InferenceExport:
     """After each scan: its volumes on its own grid, then its rows in latents.csv and features.csv.
 
     Expects the post-processed output of a decollating evaluator: pred (1, D, H, W), mean, log_var (L,), result (with
-    intervals and novelty if there is a calibration), and what else the run saves: reconstruction (4, D, H, W),
-    attention_<partition> (K, D, H, W). Put it after the loader of the weights: what it enters in `run` counts as done.
+    intervals and novelty if there is a calibration), and what else the run saves: decoded (1, D, H, W), reconstruction
+    (4, D, H, W), attention_<partition> (K, D, H, W). Put it after the loader of the weights: what it enters in `run`
+    counts as done.
     """
 
     def __init__(self, run: InferenceRun, partition: Mapping[str, int]) -> None:

@@ -19,9 +19,9 @@ from semivae_bundle.evaluation.inference_scans import FoundScans, Scan
 from semivae_bundle.evaluation.prerequisites import require_checkpoint
 from semivae_bundle.evaluation.provenance import checkpoint_record
 
-SCHEMA = "semivae-inference/2"
+SCHEMA = "semivae-inference/3"
 # Key of the post-processed output -> how its file is called.
-VOLUMES = {"pred": "tumour", "reconstruction": "reconstruction"}
+VOLUMES = {"pred": "tumour", "decoded": "decoded", "reconstruction": "reconstruction"}
 
 
 class InferenceRun:

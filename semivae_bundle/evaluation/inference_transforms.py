@@ -46,16 +46,18 @@ def read_shipped_normalizer(
 
 
 class UnpackPredictiond(MapTransform):
-    """Packed tensor (K, D, H, W) -> under the same key the tumour logits (4, D, H, W), which lie on `image_key`'s grid.
+    """Packed tensor (K, D, H, W) -> under the same key the logits (4, D, H, W) of the encoder's segmentation, from
+    which the features come, on `image_key`'s grid.
 
-    Adds `mean`, `log_var` (L,) and `features` (F,) as they came, and, if asked for, `reconstruction` (4, D, H, W).
-    Everything goes to the CPU, where the inverse transforms work.
+    Adds `mean`, `log_var` (L,) and `features` (F,) as they came, and, `with_decoded`, what is drawn from the code:
+    tumour logits as `decoded` and `reconstruction` (4, D, H, W). Everything goes to the CPU, where the inverse
+    transforms work.
     """
 
-    def __init__(self, keys: KeysCollection, image_key: str, with_reconstruction: bool = False) -> None:
+    def __init__(self, keys: KeysCollection, image_key: str, with_decoded: bool = False) -> None:
         super().__init__(keys)
         self.image_key = image_key
-        self.with_reconstruction = with_reconstruction
+        self.with_decoded = with_decoded
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Take the tensor apart. A code that is not finite is an error: it has no meaning for anybody."""
@@ -75,8 +77,9 @@ class UnpackPredictiond(MapTransform):
                     f"{result.get('subject', key)}: the network returned NaN or infinity for {bad}; check the weights"
                 )
             result.update(scalars)
-            result[key] = on_grid_of(image, parts.tumour_logits)
-            if self.with_reconstruction:
+            result[key] = on_grid_of(image, parts.seen_logits)
+            if self.with_decoded:
+                result["decoded"] = on_grid_of(image, parts.tumour_logits)
                 result["reconstruction"] = on_grid_of(image, parts.reconstruction)
         return result
 

@@ -49,9 +49,7 @@ def measure_batch(
                 predicted=_array(output["features"][i]).astype(np.float64),
                 target=_array(target["features"][i]).astype(np.float64),
                 present=_array(target["present"][i]) > 0,
-                scores=_image_scores(shown, template)
-                | _overlap_scores(shown)
-                | _volume_scores(i, shown, target, voxel_mm3),
+                scores=_image_scores(shown, template) | _map_scores(i, shown, output, target, voxel_mm3),
             ),
             shown,
         )
@@ -94,22 +92,24 @@ def _image_scores(shown: ShownSubject, template: NDArray[np.float32]) -> dict[st
     return scores | {f"{m}_ms_ssim_brain": float(value) for m, value in zip(MODALITIES, similarity, strict=True)}
 
 
-def _overlap_scores(shown: ShownSubject) -> dict[str, float]:
-    """`dice_<region>`; NaN for an unlabelled subject."""
-    target = np.zeros_like(shown.decoded) if shown.measured is None else shown.measured
-    return {f"dice_{region}": value for region, value in dice_per_region(shown.decoded, target).items()}
+def _map_scores(
+    i: int, shown: ShownSubject, output: Mapping[str, Tensor], target: Mapping[str, Tensor], voxel_mm3: float
+) -> dict[str, float]:
+    """dice_<region> and decoded_vol_<region>_mm3 of the map that is decoded from the code, seen_dice_<region> and
+    seen_vol_<region>_mm3 of the encoder's segmentation, mask_vol_<region>_mm3 of the mask's fractions on the same grid;
+    NaN for an unlabelled subject but for the volumes of the maps.
 
-
-def _volume_scores(i: int, shown: ShownSubject, target: Mapping[str, Tensor], voxel_mm3: float) -> dict[str, float]:
-    """decoded_vol_<region>_mm3 of the decoded labels, mask_vol_<region>_mm3 of the mask's fractions on the same grid.
-
-    The decoded volume is counted, because a map of labels is what a user gets. Summed probabilities look finer, but a
+    The volume of a map is counted, because a map of labels is what a user gets. Summed probabilities look finer, but a
     hundredth in each of the many voxels outside adds up to more than a tumour.
     """
-    decoded = counted_volume_per_region(shown.decoded, voxel_mm3)
-    measured = dict.fromkeys(REGION_LABELS, float("nan"))
+    seen = label_map(_array(output["seen_logits"][i]))
+    measured = np.zeros_like(shown.decoded) if shown.measured is None else shown.measured
+    scores: dict[str, float] = {}
+    for labels, overlap, volume in ((shown.decoded, "dice", "decoded_vol"), (seen, "seen_dice", "seen_vol")):
+        scores |= {f"{overlap}_{region}": value for region, value in dice_per_region(labels, measured).items()}
+        counted = counted_volume_per_region(labels, voxel_mm3)
+        scores |= {f"{volume}_{region}_mm3": value for region, value in counted.items()}
+    volumes = dict.fromkeys(REGION_LABELS, float("nan"))
     if shown.measured is not None:
-        measured = volume_per_region(with_background(_array(target["regions"][i])), voxel_mm3)
-    return {f"decoded_vol_{region}_mm3": value for region, value in decoded.items()} | {
-        f"mask_vol_{region}_mm3": value for region, value in measured.items()
-    }
+        volumes = volume_per_region(with_background(_array(target["regions"][i])), voxel_mm3)
+    return scores | {f"mask_vol_{region}_mm3": value for region, value in volumes.items()}

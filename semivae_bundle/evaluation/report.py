@@ -176,21 +176,31 @@ def _image_section(results: Results, counts: FloatArray, level: float) -> dict[s
 
 
 def _tumour_section(results: Results, counts: FloatArray, level: float) -> dict[str, Any]:
+    """Of the map decoded from the code, and of the encoder's `segmentation`, from which the features are read."""
+    return {
+        **_map_section(results, counts, level, dice="dice", volume="decoded_vol"),
+        "segmentation": _map_section(results, counts, level, dice="seen_dice", volume="seen_vol"),
+    }
+
+
+def _map_section(results: Results, counts: FloatArray, level: float, *, dice: str, volume: str) -> dict[str, Any]:
+    """Overlap and volumes of the map whose scores have these names."""
+
     def column(name: str) -> FloatArray:
         return results.scores[name].to_numpy(dtype=np.float64)
 
     volumes = {}
     for region in REGION_LABELS:
-        decoded, measured = column(f"decoded_vol_{region}_mm3"), column(f"mask_vol_{region}_mm3")
+        found, measured = column(f"{volume}_{region}_mm3"), column(f"mask_vol_{region}_mm3")
         present = measured > 0
-        ln_decoded, ln_measured = np.log1p(decoded), np.log1p(measured)
+        ln_found, ln_measured = np.log1p(found), np.log1p(measured)
         volumes[region] = {
-            "r2_ln": r2_estimates(ln_decoded[:, None], ln_measured[:, None], present[:, None], counts, level)[0][0],
-            "pearson_ln": pearson_estimate(ln_decoded, ln_measured, present, counts, level),
-            "mean_ln_ratio": mean_estimate(np.where(present, ln_decoded - ln_measured, np.nan), counts, level),
-            "mae_mm3": mean_estimate(np.where(present, np.abs(decoded - measured), np.nan), counts, level),
+            "r2_ln": r2_estimates(ln_found[:, None], ln_measured[:, None], present[:, None], counts, level)[0][0],
+            "pearson_ln": pearson_estimate(ln_found, ln_measured, present, counts, level),
+            "mean_ln_ratio": mean_estimate(np.where(present, ln_found - ln_measured, np.nan), counts, level),
+            "mae_mm3": mean_estimate(np.where(present, np.abs(found - measured), np.nan), counts, level),
         }
     return {
-        "dice": {region: mean_estimate(column(f"dice_{region}"), counts, level) for region in REGION_LABELS},
+        "dice": {region: mean_estimate(column(f"{dice}_{region}"), counts, level) for region in REGION_LABELS},
         "volume": volumes,
     }

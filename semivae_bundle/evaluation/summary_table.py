@@ -17,7 +17,7 @@ def summary_table(report: Mapping[str, Any]) -> str:
         f"{subjects['labelled']} labelled; in brackets {intervals['level']:.0%} intervals ({intervals['method']})"
     )
     code = (_partitions(report), _independence(report), _latent_coverage(report["coverage_of_latent_space"]))
-    blocks = (_features(report), *code, _image(report), _tumour(report))
+    blocks = (_features(report), *code, _image(report), *_maps(report["tumour_map"]))
     coverage = [_coverage(report["coverage"])] if "coverage" in report else []
     return "\n\n".join([head, *blocks, *coverage])
 
@@ -91,10 +91,14 @@ def _image(report: Mapping[str, Any]) -> str:
     return aligned(rows)
 
 
-def _tumour(report: Mapping[str, Any]) -> str:
-    rows = [["tumour map", "n", "Dice", "R² ln volume", "mean ln ratio", "MAE [mm3]"]]
+def _maps(section: Mapping[str, Any]) -> list[str]:
+    return [_tumour(section, "decoded map"), _tumour(section["segmentation"], "segmentation")]
+
+
+def _tumour(section: Mapping[str, Any], title: str) -> str:
+    rows = [[title, "n", "Dice", "R² ln volume", "mean ln ratio", "MAE [mm3]"]]
     for region in REGION_LABELS:
-        dice, volume = report["tumour_map"]["dice"][region], report["tumour_map"]["volume"][region]
+        dice, volume = section["dice"][region], section["volume"][region]
         figures = [_with_interval(dice), _with_interval(volume["r2_ln"])]
         rest = [number(volume["mean_ln_ratio"]["value"], "+.2f"), number(volume["mae_mm3"]["value"], ".4g")]
         rows.append([region, str(dice["subjects"]), *figures, *rest])

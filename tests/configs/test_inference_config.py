@@ -85,11 +85,13 @@ def test_files_in_latents_features_and_label_maps_out(options: dict[str, Any]) -
     assert sum(name.startswith(("mean_", "log_var_")) for name in latents[0]) == 256
     assert {"vol_total_mm3", "loc_x_total_mm", "surface_total_mm2", "sphericity_total"} <= set(features[0])
     for name, files in options["images"].items():
-        labels, scan = nibabel.load(out / name / f"{name}_tumour.nii.gz"), nibabel.load(files[0])
-        assert labels.shape == scan.shape
-        assert labels.get_data_dtype() == np.uint8
-        assert np.array_equal(labels.affine, scan.affine)
-        assert np.asanyarray(labels.dataobj).max() <= 3
+        scan = nibabel.load(files[0])
+        for kind in ("tumour", "decoded"):
+            labels = nibabel.load(out / name / f"{name}_{kind}.nii.gz")
+            assert labels.shape == scan.shape
+            assert labels.get_data_dtype() == np.uint8
+            assert np.array_equal(labels.affine, scan.affine)
+            assert np.asanyarray(labels.dataobj).max() <= 3
         assert nibabel.load(out / name / f"{name}_reconstruction.nii.gz").shape == (*scan.shape, 4)
 
 

@@ -75,8 +75,10 @@ def all_results() -> Results:
     for region in REGION_LABELS:
         volume = np.exp(rng.normal(10, 1, SUBJECTS))
         scores[f"dice_{region}"] = np.where(labelled, rng.uniform(0.5, 1, SUBJECTS), np.nan)
+        scores[f"seen_dice_{region}"] = np.where(labelled, 0.9, np.nan)
         scores[f"mask_vol_{region}_mm3"] = np.where(labelled, volume, np.nan)
         scores[f"decoded_vol_{region}_mm3"] = 2 * volume
+        scores[f"seen_vol_{region}_mm3"] = volume
     subjects = tuple(f"BraTS-PHM-{i:05d}-000" for i in range(SUBJECTS))
     mean = rng.normal(size=(SUBJECTS, sum(PARTITION.values()))) * np.repeat([1.0, 0.0], [12, 8])
     log_var = np.zeros_like(mean)

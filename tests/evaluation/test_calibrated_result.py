@@ -17,7 +17,7 @@ def an_item(mean: float) -> dict:
     return {
         "image": image,
         "reconstruction": image,
-        "pred": 0 * image,
+        "decoded": 0 * image,
         "features": torch.zeros(3),
         "mean": torch.full((2,), mean),
         "log_var": torch.zeros(2),

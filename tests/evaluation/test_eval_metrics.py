@@ -13,7 +13,7 @@ def report() -> dict[str, Any]:
         "mean_r2": {"value": 0.87654},
         "partitions": {"vol": {"mean_r2": {"value": 0.8}}, "residual": {"mean_r2": None, "active_fraction": 1.0}},
         "independence": {"max_abs_correlation": 0.25, "max_distance_correlation": None},
-        "tumour_map": {"dice": {"total": {"value": 0.7}}},
+        "tumour_map": {"dice": {"total": {"value": 0.7}}, "segmentation": {"dice": {"total": {"value": 0.9}}}},
         "image": {m: {"psnr_gain_brain_db": {"value": 1.0 + i}} for i, m in enumerate(MODALITIES)},
         "coverage": {"features": {"a": {"coverage": 0.92}, "b": {"coverage": None}}},
     }
@@ -27,6 +27,7 @@ def test_the_few_numbers_are_rounded_and_what_is_unknown_is_left_out(report: dic
         "residual_active_fraction": 1.0,
         "largest_correlation": 0.25,
         "dice_total": 0.7,
+        "segmentation_dice_total": 0.9,
         "least_psnr_gain_brain_db": 1.0,
         "least_interval_coverage": 0.92,
     }

@@ -55,7 +55,7 @@ def thresholding_network(image: torch.Tensor) -> torch.Tensor:
     bright = values[:, 2:3] - values[:, 2:3].mean(dim=(2, 3, 4), keepdim=True) - 1.5
     logits = torch.cat([-bright, torch.full_like(bright, -9), torch.full_like(bright, -9), bright], dim=1)
     vector = torch.arange(3.0)[None]
-    return pack(logits, values, vector, -vector, torch.zeros(1, 1))
+    return pack(logits, -logits, values, vector, -vector, torch.zeros(1, 1))
 
 
 def infer(path: Path, roi: int, normalizer_file: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from semivae_bundle.networks.packing import pack
 
 def packed(side: int = 4, mean: float = 0.0) -> torch.Tensor:
     volumes = torch.zeros(1, 4, side, side, side)
-    return pack(volumes, volumes + 1, torch.full((1, 3), mean), torch.zeros(1, 3), torch.zeros(1, 2))[0]
+    return pack(volumes, volumes + 2, volumes + 1, torch.full((1, 3), mean), torch.zeros(1, 3), torch.zeros(1, 2))[0]
 
 
 def image(side: int = 4) -> MetaTensor:
@@ -22,12 +22,14 @@ def image(side: int = 4) -> MetaTensor:
 def test_unpacking_puts_the_logits_on_the_grid_of_the_image() -> None:
     out = UnpackPredictiond("pred", "image")({"pred": packed(), "image": image()})
     assert out["pred"].shape == (4, 4, 4, 4)
+    assert bool((out["pred"].as_tensor() == 0).all())
     assert torch.equal(out["pred"].affine, image().affine)
-    assert "reconstruction" not in out
+    assert not {"decoded", "reconstruction"} & set(out)
 
 
-def test_the_reconstruction_comes_on_request() -> None:
-    out = UnpackPredictiond("pred", "image", with_reconstruction=True)({"pred": packed(), "image": image()})
+def test_what_the_decoder_draws_comes_on_request() -> None:
+    out = UnpackPredictiond("pred", "image", with_decoded=True)({"pred": packed(), "image": image()})
+    assert bool((out["decoded"].as_tensor() == 2).all())
     assert torch.equal(out["reconstruction"].as_tensor(), torch.ones(4, 4, 4, 4))
 
 

@@ -31,6 +31,7 @@ def a_batch() -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
         "features": torch.rand(2, 3).bfloat16(),
         "reconstruction": image + 0.1,
         "tumour_logits": torch.log(classes.clamp(min=1e-9)),
+        "seen_logits": torch.log(classes.clamp(min=1e-9)).roll(2, dims=2),
     }
     return output, target
 
@@ -62,6 +63,13 @@ def test_a_map_that_is_right_has_dice_one_and_the_true_volume(measured: list) ->
     assert scores["mask_vol_ncr_mm3"] == pytest.approx(2.0 * 0.25)
     assert (scores["decoded_vol_total_mm3"], scores["decoded_vol_ncr_mm3"]) == (2.0 * 64, 0.0)
     assert np.isnan(scores["dice_et"])  # a quarter of a voxel is no voxel
+
+
+def test_the_segmentation_is_scored_by_itself(measured: list) -> None:
+    scores = measured[0][0].scores
+    assert scores["seen_dice_total"] == pytest.approx(0.5)  # two of four voxels off
+    assert scores["seen_vol_total_mm3"] == 2.0 * 64
+    assert np.isnan(measured[1][0].scores["seen_dice_total"])
 
 
 def test_an_unlabelled_subject_has_no_overlap_but_a_decoded_volume(measured: list) -> None:

@@ -103,6 +103,8 @@ def test_a_map_that_doubles_every_volume_has_a_ln_ratio_of_ln_2(report: dict[str
 
 def test_dice_counts_labelled_subjects_only(report: dict[str, Any]) -> None:
     assert report["tumour_map"]["dice"]["core"]["subjects"] == 30
+    assert report["tumour_map"]["segmentation"]["dice"]["core"]["value"] == pytest.approx(0.9)
+    assert report["tumour_map"]["segmentation"]["volume"]["total"]["mean_ln_ratio"]["value"] == pytest.approx(0.0)
     assert report["image"]["t1c"]["psnr_brain_db"]["subjects"] == 40
 
 
@@ -121,7 +123,7 @@ def test_an_unlabelled_split_still_has_a_report(
 def test_the_table_shows_the_main_figures(report: dict[str, Any]) -> None:
     text = summary_table(report)
     assert text.startswith("test: 40 subjects of 20 patients, 30 labelled")
-    for word in ("vol_total", "surface_total*", "0 of 8", "vol-loc", "SSIM brain", "tumour map"):
+    for word in ("vol_total", "surface_total*", "0 of 8", "vol-loc", "SSIM brain", "decoded map", "segmentation"):
         assert word in text
 
 

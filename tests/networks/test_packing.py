@@ -9,18 +9,19 @@ ROI = (16, 16, 16)
 
 def parts(side: int, latent: int = 12, dtype: torch.dtype = torch.float32) -> tuple[Tensor, ...]:
     generator = torch.Generator().manual_seed(1)
-    shapes = [(2, 4, side, side, side), (2, 4, side, side, side), (2, latent), (2, latent), (2, 5)]
+    volume = (2, 4, side, side, side)
+    shapes = [volume, volume, volume, (2, latent), (2, latent), (2, 5)]
     return tuple(torch.randn(shape, generator=generator).to(dtype) for shape in shapes)
 
 
-@pytest.mark.parametrize(("side", "channels"), [(4, 9), (2, 12)])
+@pytest.mark.parametrize(("side", "channels"), [(4, 13), (2, 16)])
 def test_unpacking_gives_back_every_bit(side: int, channels: int) -> None:
     given = parts(side)
     packed = pack(*given)
     assert packed.shape == (2, channels, side, side, side)
     for subject in range(2):
         got = unpack(packed[subject], 4, 4)
-        found = (got.tumour_logits, got.reconstruction, got.mean, got.log_var, got.features)
+        found = (got.seen_logits, got.tumour_logits, got.reconstruction, got.mean, got.log_var, got.features)
         assert all(torch.equal(a, b[subject]) for a, b in zip(found, given, strict=True))
 
 
@@ -30,7 +31,7 @@ def test_half_precision_parts_are_carried_in_float32(dtype: torch.dtype) -> None
     given = parts(8, latent=301, dtype=dtype)
     packed = pack(*given)
     assert packed.dtype == torch.float32
-    assert torch.equal(unpack(packed[0], 4, 4).mean, given[2][0].float())
+    assert torch.equal(unpack(packed[0], 4, 4).mean, given[3][0].float())
 
 
 def test_the_packed_network_says_what_the_trained_one_says(make_network) -> None:
@@ -42,7 +43,7 @@ def test_the_packed_network_says_what_the_trained_one_says(make_network) -> None
     image = torch.randn(1, 4, *ROI, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         expected, got = trained(image), unpack(packed(image)[0], 4, 4)
-    for name in ("mean", "log_var", "features", "reconstruction", "tumour_logits"):
+    for name in ("mean", "log_var", "features", "reconstruction", "tumour_logits", "seen_logits"):
         assert torch.equal(getattr(got, name), expected[name][0]), name
 
 
@@ -64,9 +65,9 @@ def test_autocast_still_gives_one_float32_tensor(make_network) -> None:
 @pytest.mark.parametrize("code", [0.0, 1e6, float("nan"), float("inf"), 2.5])
 def test_a_tensor_that_was_not_packed_is_refused(code: float) -> None:
     with pytest.raises(ValueError, match=r"expected a packed tensor.*PackedSemiVAE"):
-        unpack(torch.full((9, 4, 4, 4), code), 4, 4)
+        unpack(torch.full((13, 4, 4, 4), code), 4, 4)
 
 
 def test_a_tensor_without_code_channels_is_refused() -> None:
-    with pytest.raises(ValueError, match="found shape \\(8, 4, 4, 4\\)"):
-        unpack(torch.ones(8, 4, 4, 4), 4, 4)
+    with pytest.raises(ValueError, match="found shape \\(12, 4, 4, 4\\)"):
+        unpack(torch.ones(12, 4, 4, 4), 4, 4)
