@@ -37,9 +37,11 @@ class MeanQueue(nn.Module):
 
     def forward(self, means: Tensor, subjects: Tensor) -> Tensor:
         """(B, L) means of the subjects of index (B,) -> (n, L), float32."""
-        means, held = means.float(), int(self.stored)
-        others = ~torch.isin(self.subjects[:held], subjects)
-        past, past_subjects = self.memory[:held][others], self.subjects[:held][others]
+        means = means.float()
+        held = torch.arange(self.size, device=self.stored.device) < self.stored
+        # One question, whom the batch does not replace: each would make a GPU wait.
+        others = (held & ~torch.isin(self.subjects, subjects)).nonzero().squeeze(1)
+        past, past_subjects = self.memory[others], self.subjects[others]
         n, batch = means.shape[0] + past.shape[0], means.shape[0]
         joined = torch.cat([means.detach() + (n / batch) * (means - means.detach()), past])
         kept, kept_subjects = joined.detach()[: self.size], torch.cat([subjects, past_subjects])[: self.size]

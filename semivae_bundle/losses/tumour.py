@@ -38,10 +38,12 @@ def tumour_map_loss(logits: Tensor, regions: Tensor, brain: Tensor, labelled: Te
     `logits` (B, 4, D, H, W) for background, NCR, ED, ET; `regions` (B, 3, D, H, W) the fraction of each voxel that is
     NCR, ED, ET; `brain` (B, 1, D, H, W); `labelled` (B,) bool.
     """
-    if not bool(labelled.any()):
+    # One question, who is labelled: each would make a GPU wait.
+    rows = labelled.nonzero().squeeze(1)
+    if not len(rows):
         zero = logits.sum() * 0.0
         return zero, zero
-    if not bool(labelled.all()):
-        logits, regions, brain = logits[labelled], regions[labelled], brain[labelled]
+    if len(rows) < len(labelled):
+        logits, regions, brain = logits[rows], regions[rows], brain[rows]
     log_p, regions = log_softmax(logits.float(), dim=1), regions.float()
     return soft_cross_entropy(log_p, regions, brain), soft_dice_loss(log_p[:, 1:].exp(), regions)

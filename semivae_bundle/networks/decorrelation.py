@@ -74,5 +74,6 @@ class SequentialDecorrelation(nn.Module):
         covariance = self.running_second.double() / self.running_weight - mean[:, None] * mean[None, :]
         regular = covariance + RIDGE * torch.eye(mean.numel(), dtype=covariance.dtype, device=covariance.device)
         for start, stop in self.bounds[1:]:
-            solved = torch.linalg.solve(regular[:start, :start], covariance[:start, start:stop])
+            # Not `solve`, whose check for a singular matrix makes a GPU wait; the ridge rules one out.
+            solved, _ = torch.linalg.solve_ex(regular[:start, :start], covariance[:start, start:stop])
             self.coefficients[:start, start:stop] = solved.float()

@@ -76,14 +76,15 @@ class ClipGradient:
 
     def __call__(self, engine: Engine) -> None:
         """Clip."""
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.max_norm)
-        if not torch.isfinite(norm):
+        # Read once: each time makes a GPU wait.
+        norm = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.max_norm))
+        if not math.isfinite(norm):
             bad = [n for n, p in self.network.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
             raise FloatingPointError(
                 f"training: non-finite gradient in epoch {engine.state.epoch}, iteration {engine.state.iteration}, at "
                 f"{bad[:3]}{' ...' if len(bad) > 3 else ''}; lower the learning rate; the last checkpoint is good"
             )
-        engine.state.metrics["train/gradient_norm"] = float(norm)
+        engine.state.metrics["train/gradient_norm"] = norm
 
 
 class StopOnNonFinite:

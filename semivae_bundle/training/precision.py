@@ -8,6 +8,10 @@ import torch
 from monai.inferers import Inferer
 from torch import Tensor, nn
 
+BF16_GENERATION = 8
+"""Compute capability from which on a GPU multiplies bf16 in hardware: Ampere. torch.cuda.is_bf16_supported also says
+yes for Volta and Turing, which only emulate it, far more slowly than they compute in fp32."""
+
 COARSEST_SIDE = 3
 """Cells a side of the coarsest feature map from which on a CPU's bf16 weight gradients can be trusted. On maps of 2,
 and of 1 after a stride, oneDNN as in torch 2.13 returns memory that it has not written, whatever the threads."""
@@ -18,7 +22,7 @@ def bf16_supported(device: str | torch.device, coarsest_side: int) -> bool:
     coarsest feature map has fewer than COARSEST_SIDE cells a side.
     """
     if torch.device(device).type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
+        return torch.cuda.get_device_capability(device)[0] >= BF16_GENERATION
     if coarsest_side < COARSEST_SIDE:
         return False
     capabilities = torch.cpu.get_capabilities()
@@ -55,4 +59,4 @@ class AutocastInferer(Inferer):
 def in_fastest_layout(network: nn.Module, device: str | torch.device) -> nn.Module:
     """The network on `device`, its 5-D weights in the layout in which AutocastInferer feeds it."""
     device = torch.device(device)
-    return network.to(device).to(memory_format=fastest_layout(device))  # type: ignore[call-overload]
+    return network.to(device, memory_format=fastest_layout(device))  # type: ignore[call-overload]

@@ -48,7 +48,7 @@ def side_by_side(image: Tensor, reconstruction: Tensor, brain: Tensor) -> Tensor
     rows: list[list[Tensor]] = [[], []]
     for seen, drawn in zip(image.detach().float(), reconstruction.detach().float(), strict=True):
         inside = seen[brain]
-        low, high = torch.quantile(inside, torch.tensor([0.005, 0.995])) if inside.numel() else seen.new_tensor([0, 1])
+        low, high = torch.quantile(inside, seen.new_tensor([0.005, 0.995])) if len(inside) else seen.new_tensor([0, 1])
         for row, volume in zip(rows, (seen, drawn), strict=True):
             grey = ((volume - low) / (high - low).clamp(min=1e-6)).clamp(0, 1) * brain
             row.append(grey[:, :, plane].flip(0, 1).T.cpu())

@@ -48,6 +48,13 @@ def test_a_cpu_without_bf16_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bf16_supported(torch.device("cpu"), 4) is True
 
 
+def test_a_gpu_that_only_emulates_bf16_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    turing_and_ampere = {"cuda:0": (7, 5), "cuda:1": (8, 0)}
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: turing_and_ampere[str(device)])
+    assert [bf16_supported(name, 4) for name in turing_and_ampere] == [False, True]
+
+
 def test_bf16_is_off_on_a_cpu_whose_coarsest_map_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     assert [bf16_supported("cpu", side) for side in (1, 2, 3, 4)] == [False, False, True, True]
