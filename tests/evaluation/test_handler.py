@@ -49,6 +49,7 @@ class TinyVAE(nn.Module):
             "features": self.heads(mean),
             "reconstruction": reconstruction,
             "tumour_logits": logits,
+            "seen_logits": logits,
         }
 
 
