@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import sys
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from monai.data import Dataset
+from tqdm import tqdm
 
 from semivae_bundle.data.files import atomic_path, sha256_of_files
 from semivae_bundle.data.parallel import in_parallel
@@ -48,10 +53,18 @@ class CachedSubjects(Dataset):
 
     def prepare(self, workers: int = -1, progress: bool = True) -> None:
         """Fill the cache in parallel, with a progress bar; what is there already is kept."""
-        arguments = [(item, self.preprocessing, self.cache_dir) for item in self.data]
-        files = in_parallel(
-            cache_subject, arguments, workers=workers, label="preprocess", unit="subject", progress=progress
-        )
+        # Hashing lets other threads run; a process would begin by importing for seconds, to find that all is there.
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            names = threads.map(lambda item: cache_file(item, self.preprocessing, self.cache_dir), self.data)
+            bar = tqdm(names, "look up", len(self.data), unit="subject", file=sys.stdout, disable=not progress)
+            files = list(bar)
+        missing = [item for item, file in zip(self.data, files, strict=True) if not file.exists()]
+        if missing:
+            arguments = [(item, self.preprocessing, self.cache_dir) for item in missing]
+            made = in_parallel(
+                cache_subject, arguments, workers=workers, label="preprocess", unit="subject", progress=progress
+            )
+            deque(made, maxlen=0)
         # Remembered here, before a loader's processes fork: each epoch's would otherwise hash every scan again.
         self.cache_files = dict(enumerate(files))
 
@@ -89,9 +102,14 @@ def cache_key(item: Mapping[str, Any], preprocessing: Preprocessing) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def cache_file(item: Mapping[str, Any], preprocessing: Preprocessing, cache_dir: Path) -> Path:
+    """Where the subject's result lies, or will."""
+    return cache_dir / f"{item['subject']}-{cache_key(item, preprocessing)[:20]}.npz"
+
+
 def cache_subject(item: Mapping[str, Any], preprocessing: Preprocessing, cache_dir: Path) -> Path:
     """Preprocess one subject unless its result is there; returns the file."""
-    file = cache_dir / f"{item['subject']}-{cache_key(item, preprocessing)[:20]}.npz"
+    file = cache_file(item, preprocessing, cache_dir)
     if not file.exists():
         cache_dir.mkdir(parents=True, exist_ok=True)
         arrays = {name: value.numpy().astype(np.float16) for name, value in preprocessing(item).items()}
