@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import sys
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from monai.data import Dataset
-from tqdm import tqdm
 
 from semivae_bundle.data.files import atomic_path, sha256_of_files
-from semivae_bundle.data.parallel import in_parallel
+from semivae_bundle.data.parallel import made_where_missing
 from semivae_bundle.data.transforms import Preprocessing
 
 PASSED_ON = ("subject", "features", "present")
@@ -53,18 +48,10 @@ class CachedSubjects(Dataset):
 
     def prepare(self, workers: int = -1, progress: bool = True) -> None:
         """Fill the cache in parallel, with a progress bar; what is there already is kept."""
-        # Hashing lets other threads run; a process would begin by importing for seconds, to find that all is there.
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
-            names = threads.map(lambda item: cache_file(item, self.preprocessing, self.cache_dir), self.data)
-            bar = tqdm(names, "look up", len(self.data), unit="subject", file=sys.stdout, disable=not progress)
-            files = list(bar)
-        missing = [item for item, file in zip(self.data, files, strict=True) if not file.exists()]
-        if missing:
-            arguments = [(item, self.preprocessing, self.cache_dir) for item in missing]
-            made = in_parallel(
-                cache_subject, arguments, workers=workers, label="preprocess", unit="subject", progress=progress
-            )
-            deque(made, maxlen=0)
+        arguments = [(item, self.preprocessing, self.cache_dir) for item in self.data]
+        files = made_where_missing(
+            cache_file, cache_subject, arguments, workers=workers, label="preprocess", unit="subject", progress=progress
+        )
         # Remembered here, before a loader's processes fork: each epoch's would otherwise hash every scan again.
         self.cache_files = dict(enumerate(files))
 

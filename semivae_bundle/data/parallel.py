@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
 from joblib import Parallel, delayed
@@ -33,3 +36,27 @@ def in_parallel(
     alone = workers is not None and len(arguments) < 2
     jobs = Parallel(n_jobs=1 if alone else workers, return_as="generator")(delayed(function)(*one) for one in arguments)
     yield from tqdm(jobs, total=len(arguments), desc=label, unit=unit, file=sys.stdout, disable=not progress)
+
+
+def made_where_missing(
+    where: Callable[..., Path],
+    make: Callable[..., Path],
+    arguments: Sequence[tuple[Any, ...]],
+    *,
+    workers: int | None,
+    label: str,
+    unit: str,
+    progress: bool,
+) -> list[Path]:
+    """`where(*one)`, a file, for each of `arguments`, in their order; `make(*one)` makes it if it is not there.
+
+    `where` should mostly hash or read, which lets other threads run: a process would begin by importing for seconds, to
+    find that all is there.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        found = threads.map(lambda one: where(*one), arguments)
+        files = list(tqdm(found, "look up", len(arguments), unit=unit, file=sys.stdout, disable=not progress))
+    missing = [one for one, file in zip(arguments, files, strict=True) if not file.exists()]
+    if missing:
+        list(in_parallel(make, missing, workers=workers, label=label, unit=unit, progress=progress))
+    return files

@@ -13,7 +13,7 @@ from monai.utils import MAX_SEED
 from semivae_bundle.data.dataset import CachedSubjects
 from semivae_bundle.data.files import sha256_of_file
 from semivae_bundle.data.one_modality import OneModality
-from semivae_bundle.data.parallel import in_parallel
+from semivae_bundle.data.parallel import made_where_missing
 from semivae_bundle.data.phantom.rescan import rescan
 from semivae_bundle.data.phantom.tissue_map import lies_on, load_tissue_map, resampled, save_tissue_map, tissue_file
 from semivae_bundle.data.phantom.variety import Variety
@@ -60,8 +60,8 @@ class SynthesisedSubjects(CachedSubjects, Randomizable):
         """Fill the cache with scans and, where their grid is not the model's, with tissue."""
         super().prepare(workers, progress)
         arguments = [(path, self.preprocessing, self.cache_dir) for path in self.tissue_files.values()]
-        files = in_parallel(
-            on_model_grid, arguments, workers=workers, label="tissue", unit="subject", progress=progress
+        files = made_where_missing(
+            grid_file, on_model_grid, arguments, workers=workers, label="tissue", unit="subject", progress=progress
         )
         self.gridded = dict(zip(self.tissue_files, files, strict=True))
 
@@ -95,13 +95,18 @@ def find_tissue_files(data: Sequence[Mapping[str, Any]]) -> dict[int, Path]:
     return found
 
 
-def on_model_grid(path: Path, preprocessing: Preprocessing, cache_dir: Path) -> Path:
+def grid_file(path: Path, preprocessing: Preprocessing, cache_dir: Path) -> Path:
     """The file of a tissue map on the model's grid: the subject's own where that fits, else one in the cache."""
     # Asked of every scan at every start, so the tissue itself stays on the disk.
     if lies_on(path, preprocessing.roi_size, preprocessing.fov_mm):
         return path
     grid = "x".join(f"{side}at{mm:g}" for side, mm in zip(preprocessing.roi_size, preprocessing.fov_mm, strict=True))
-    file = cache_dir / f"{path.stem}-{grid}-{sha256_of_file(path)[:20]}.npz"
+    return cache_dir / f"{path.stem}-{grid}-{sha256_of_file(path)[:20]}.npz"
+
+
+def on_model_grid(path: Path, preprocessing: Preprocessing, cache_dir: Path) -> Path:
+    """Resample a tissue map to the model's grid unless that is there; returns its `grid_file`."""
+    file = grid_file(path, preprocessing, cache_dir)
     if not file.exists():
         save_tissue_map(file, resampled(load_tissue_map(path), preprocessing.roi_size, preprocessing.fov_mm))
     return file

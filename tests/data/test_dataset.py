@@ -105,7 +105,7 @@ def test_a_prepared_dataset_reads_no_scan_again(items, tmp_path: Path, monkeypat
 
 def test_a_full_cache_starts_no_worker(items, tmp_path: Path, monkeypatch) -> None:
     CachedSubjects(items, VIEW, tmp_path / "cache").prepare(workers=1, progress=False)
-    monkeypatch.setattr("semivae_bundle.data.dataset.in_parallel", lambda *_, **__: pytest.fail("started workers"))
+    monkeypatch.setattr("semivae_bundle.data.parallel.in_parallel", lambda *_, **__: pytest.fail("started workers"))
     again = CachedSubjects(items, VIEW, tmp_path / "cache")
     again.prepare(workers=2, progress=False)
     assert all(again.cache_files[i].is_file() for i in range(2))
