@@ -23,7 +23,7 @@ import fire
 import pandas as pd
 import yaml
 
-from semivae_bundle.__main__ import check_options
+from semivae_bundle.bundle_run import check_options
 from semivae_bundle.data.files import atomic_path, sha256_of_file
 from semivae_bundle.data.subjects import MODALITIES
 from semivae_bundle.evaluation.bundle_process import refuse_other_options, run_bundle, shared_files, visible_devices

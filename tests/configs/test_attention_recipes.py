@@ -13,7 +13,7 @@ import torch
 from monai.bundle import ConfigParser
 from tiny_networks import THREE_STAGES
 
-from semivae_bundle.__main__ import run_step
+from semivae_bundle.bundle_run import run_step
 from semivae_bundle.evaluation.attention_maps import AttentionWatch, enlarged
 
 ROOT = Path(__file__).parents[2]

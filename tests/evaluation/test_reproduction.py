@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from semivae_bundle.__main__ import check_options
+from semivae_bundle.bundle_run import check_options
 from semivae_bundle.evaluation.reproduction import evaluate_command
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -1,0 +1,74 @@
+"""A run id of the bundle's configs, with recipes laid over them; an option that no config knows is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def run_step(run_id: str, configs: Sequence[str], recipe: str | Sequence[str], **options: Any) -> None:
+    """Run `run_id` of the bundle's `configs` with recipes laid over them; `options` override ids, None leaves them.
+
+    The recipes come before the second config, so that an evaluation has the last word on what it evaluates.
+    """
+    from monai.bundle import run
+
+    root = bundle_root()
+    files = config_files(root, configs, recipe)
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in {"dataset_dir", "output_dir"} & set(given):
+        given[name] = str(given[name])  # A folder called 2021 arrives as a number.
+    if root != Path():
+        given.setdefault("bundle_root", str(root))
+    check_options(given, files)
+    run(run_id=run_id, config_file=files, **given)
+
+
+def config_files(root: Path, configs: Sequence[str], recipe: str | Sequence[str]) -> list[str]:
+    """The first config, the recipes, and then the other configs."""
+    recipes = [recipe] if isinstance(recipe, str) else list(recipe)
+    first, *rest = [root / "configs" / name for name in configs]
+    return [str(file) for file in (first, *(find_recipe(name, root) for name in recipes), *rest)]
+
+
+def bundle_root() -> Path:
+    """The bundle to run: the one in the working directory, else the one that this package belongs to."""
+    for root in (Path(), PACKAGE.parent):
+        if (root / "configs" / "train.json").is_file():
+            return root
+    raise FileNotFoundError(
+        f"configs/train.json: expected it in the working directory or beside {PACKAGE}, found neither; "
+        "run the command in the bundle's folder"
+    )
+
+
+def find_recipe(name: str, root: Path) -> Path:
+    """A recipe by its name, such as `ema`, or by its path."""
+    folder = root / "configs" / "recipes"
+    for file in (folder / f"{name}.yaml", Path(name)):
+        if file.is_file():
+            return file
+    known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
+    raise FileNotFoundError(f"recipe {name!r}: expected a file or one of {known}, found neither")
+
+
+def check_options(options: Mapping[str, Any], files: Sequence[str]) -> None:
+    """Raise for an option that no config knows: MONAI would take it in silence, and do nothing with it."""
+    from monai.bundle import ConfigParser
+
+    parser = ConfigParser(ConfigParser.load_config_files(list(files)))
+    known = [name for name in parser.get() if name not in ("_desc_", "run")]
+    problems = []
+    for name in options:
+        parent = name.replace("::", "#").rpartition("#")[0]
+        # An argument that the config leaves at its default is new there, so below the top only the parent is asked for.
+        if name in parser or (parent and isinstance(parser.get(parent), dict | list)):
+            continue
+        near = get_close_matches(name.partition("#")[0], known, n=3)
+        problems.append(f"--{name}" + (f" (did you mean {', '.join(f'--{one}' for one in near)}?)" if near else ""))
+    if problems:
+        raise ValueError(f"options: expected ids of {', '.join(files)}, found {'; '.join(problems)}")
