@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,16 @@ TRAINING = [
 @pytest.fixture(autouse=True)
 def in_the_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture(autouse=True)
+def drop_closed_streams() -> None:
+    """A run in an earlier test leaves log handlers on the streams that were captured for it and are closed by now."""
+    loggers = [logging.getLogger(), *map(logging.getLogger, list(logging.root.manager.loggerDict))]
+    for logger in loggers:
+        for handler in list(logger.handlers):
+            if getattr(getattr(handler, "stream", None), "closed", False):
+                logger.removeHandler(handler)
 
 
 def failure(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
