@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from semivae_bundle.training.weights_file import WeightsFile, check_sha256, read_state
+from semivae_bundle.training.weights_file import WeightsFile, check_sha256, misfit_of, read_state
 
 
 def frozen_network(network: nn.Module, weights_file: str | Path | None, sha256: str | None) -> nn.Module:
@@ -53,8 +53,7 @@ def pretrained_network(
 
 
 def _fitted(network: nn.Module, state: Mapping[str, Tensor], file: str | Path) -> nn.Module:
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise ValueError(f"{file}: not the weights of {type(network).__name__}: {error}") from error
+    if misfit := misfit_of(state, network):
+        raise ValueError(f"{file}: not the weights of {type(network).__name__}: {misfit}")
+    network.load_state_dict(state)
     return network.requires_grad_(False).eval()
