@@ -20,5 +20,7 @@ printf '== seconds before the tests\n%s== tests\n' "$times"
 
 # One thread each: two workers that both use every core are slower than one.
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MPLBACKEND=Agg
+# A part of the suite covers a part of the package.
+minimum=$([ $# -eq 0 ] && echo 90 || echo 0)
 exec .venv/bin/python -m pytest -n "${TEST_WORKERS:-2}" --durations=15 \
-  --cov=semivae_bundle --cov-report=term:skip-covered --cov-fail-under=90 "$@"
+  --cov=semivae_bundle --cov-report=term:skip-covered --cov-fail-under="$minimum" "$@"

@@ -172,6 +172,37 @@ def infer(dataset_dir: str | None = None, output_dir: str | None = None, recipe:
     run_step("evaluating", ["inference.json"], recipe, dataset_dir=dataset_dir, output_dir=output_dir, **options)
 
 
+def growth(
+    inference: str,
+    output_dir: str | None = None,
+    *,
+    log_rate: Sequence[float] = (0.0, 0.5),
+    log_capacity: Sequence[float] = (12.3, 0.3),
+    factors: str | None = None,
+    keep_novel: bool = False,
+) -> None:
+    """An inference on dated visits -> a Gompertz curve per patient: growth.csv, growth.png.
+
+    Args:
+        inference: the folder of latents.csv and features.csv
+        output_dir: folder to write; that of the inference if not given
+        log_rate: mean and standard deviation over patients of ln(a), a per year
+        log_capacity: the same of ln(K), K in mm3
+        factors: factors.csv of a phantom cohort, to compare with
+        keep_novel: take scans that the novelty gate turns away too
+    """
+    from semivae_bundle.growth.curves import write_growth_curves
+
+    write_growth_curves(
+        Path(str(inference)),
+        Path(str(output_dir or inference)),
+        log_rate=log_rate,
+        log_capacity=log_capacity,
+        factors=None if factors is None else Path(str(factors)),
+        keep_novel=keep_novel,
+    )
+
+
 def schedules(output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
     """Draw the weight of each term over the training to schedules.png, without running it."""
     run_step("draw_schedules", ["train.json"], recipe, output_dir=output_dir, **options)
@@ -197,6 +228,7 @@ COMMANDS = {
     "compare": compare,
     "traverse": traverse,
     "infer": infer,
+    "growth": growth,
     "schedules": schedules,
     "version": version,
 }

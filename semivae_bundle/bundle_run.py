@@ -52,8 +52,10 @@ def find_recipe(name: str, root: Path) -> Path:
     for file in (folder / f"{name}.yaml", Path(name)):
         if file.is_file():
             return file
-    known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
-    raise FileNotFoundError(f"recipe {name!r}: expected a file or one of {known}, found neither")
+    known = sorted(file.stem for file in folder.glob("*.yaml"))
+    near = get_close_matches(name, known, n=3)
+    hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}"
+    raise FileNotFoundError(f"recipe {name!r}: expected a file or a name in {folder}, found neither; {hint}")
 
 
 def check_options(options: Mapping[str, Any], files: Sequence[str]) -> None:

@@ -113,9 +113,10 @@ def test_a_misspelt_option_is_refused_with_the_nearest_ones(tmp_path: Path, caps
 
 
 def test_an_unknown_recipe_is_refused_with_the_known_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    said = failure(["train", str(tmp_path), "--recipe", "none"], capsys)
-    assert "expected a file or one of activation_checkpointing, " in said
+    said = failure(["train", str(tmp_path), "--recipe", "xyz"], capsys)
+    assert "there are activation_checkpointing, " in said
     assert " demo, ema, " in said
+    assert "did you mean ema" in failure(["train", str(tmp_path), "--recipe", "emma"], capsys)
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])

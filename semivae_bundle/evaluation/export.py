@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from ignite.engine import Engine, Events
 
-from semivae_bundle.evaluation.export_volumes import write_on_grid_of
+from semivae_bundle.evaluation.export_volumes import segmented_volumes, write_on_grid_of
 from semivae_bundle.evaluation.inference_run import InferenceRun
 from semivae_bundle.evaluation.predictions import latent_columns
 
@@ -52,7 +52,8 @@ class InferenceExport:
             write_on_grid_of(source, np.asarray(output[key].cpu(), dtype=VOXEL_TYPES.get(key, np.float32)), file)
         latents = latent_row(self.names, output["mean"].tolist(), output["log_var"].tolist())
         result = output["result"]
-        self.run.complete(subject, latents, feature_row(result), result.get("novelty"))
+        segmented = segmented_volumes(source, np.asarray(output["pred"].cpu(), dtype=np.uint8))
+        self.run.complete(subject, latents, feature_row(result) | segmented, result.get("novelty"))
         self.count += 1
 
     def finish(self, engine: Engine) -> None:

@@ -42,4 +42,17 @@ class GrowingTable:
             )
         self.columns = columns
         self.rows[subject] = [cell if isinstance(cell, str) else f"{cell:.9g}" for cell in values.values()]
+        self.write()
+
+    def correct(self, subject: str, cells: Mapping[str, str]) -> bool:
+        """Replace some cells of a row; returns whether any was another before. `write` keeps it."""
+        row = self.rows[subject]
+        places = {self.columns.index(column): cell for column, cell in cells.items()}
+        if all(row[place] == cell for place, cell in places.items()):
+            return False
+        self.rows[subject] = [places.get(place, cell) for place, cell in enumerate(row)]
+        return True
+
+    def write(self) -> None:
+        """The whole table, in place of the file."""
         write_csv_atomically(self.file, [KEY, *self.columns], ([name, *self.rows[name]] for name in sorted(self.rows)))

@@ -10,6 +10,19 @@ from numpy.typing import NDArray
 
 from semivae_bundle.data.files import atomic_path
 
+# Labels of the segmentation that make each volume.
+REGION_LABELS = {"total": (1, 2, 3), "ncr": (1,), "ed": (2,), "et": (3,)}
+
+
+def segmented_volumes(source: str | Path, labels: NDArray[np.generic]) -> dict[str, float]:
+    """Volumes of a label map (1, D, H, W) on the voxels of the NIfTI file `source`: segmented_total_mm3 and so on."""
+    voxel_mm3 = abs(float(np.linalg.det(nibabel.load(source).affine[:3, :3])))
+    counts = np.bincount(labels.ravel(), minlength=4)
+    return {
+        f"segmented_{region}_mm3": float(sum(counts[label] for label in wanted) * voxel_mm3)
+        for region, wanted in REGION_LABELS.items()
+    }
+
 
 def write_on_grid_of(source: str | Path, volume: NDArray[np.generic], file: str | Path) -> None:
     """Write `volume` (C, D, H, W) as NIfTI in the data type it has, on the voxels of the NIfTI file `source`.

@@ -19,7 +19,7 @@ from semivae_bundle.evaluation.inference_scans import FoundScans, Scan
 from semivae_bundle.evaluation.prerequisites import require_checkpoint
 from semivae_bundle.evaluation.provenance import checkpoint_record
 
-SCHEMA = "semivae-inference/3"
+SCHEMA = "semivae-inference/4"
 # Key of the post-processed output -> how its file is called.
 VOLUMES = {"pred": "tumour", "decoded": "decoded", "reconstruction": "reconstruction"}
 
@@ -78,11 +78,21 @@ class InferenceRun:
         left = [scan for scan in found.scans if self.overwrite or not self.is_done(scan)]
         if self.replaced:
             print(f"{self.output_dir}: holds results of other weights or settings, which this run replaces")
+        self.correct([scan for scan in found.scans if scan not in left])
         done = len(found.scans) - len(left)
         print(f"{self.output_dir}: {done} scans done before, {len(left)} to do", flush=True)
         if not left:
             print("nothing to do; pass --overwrite true to do it again", flush=True)
         return [scan.item() for scan in left]
+
+    def correct(self, done: Sequence[Scan]) -> None:
+        """Take over patients, visits and dates of scans that are done, as a manifest may have come or changed since."""
+        tables = self.tables()
+        changed = [scan for scan in done if any([table.correct(scan.subject.subject, who(scan)) for table in tables])]
+        if changed:
+            for table in tables:
+                table.write()
+            print(f"{self.output_dir}: {len(changed)} scans done before have another patient, visit or date now")
 
     def begin(self) -> None:
         """Say in run.json whose results these are, before the first of them is there.
@@ -120,12 +130,11 @@ class InferenceRun:
     ) -> None:
         """Enter one scan, whose files are complete, in the tables and then in run.json."""
         scan = self.scans[subject]
-        who = {"patient": scan.subject.patient, "visit": scan.subject.visit, "date": scan.subject.date or ""}
-        who["modalities"] = scan.modalities
-        self.latents.put(subject, {**who, **latents})
-        self.features.put(subject, {**who, **features})
+        keys = {**who(scan), "modalities": scan.modalities}
+        self.latents.put(subject, {**keys, **latents})
+        self.features.put(subject, {**keys, **features})
         if novelty is not None:
-            self.novelty.put(subject, {**who, **novelty})
+            self.novelty.put(subject, {**keys, **novelty})
         files = [file.relative_to(self.output_dir).as_posix() for file in self.volume_files(subject).values()]
         for name in (*VOLUMES.values(), "attention_*"):
             # A volume that an earlier run wrote and this one doesn't would belong to other weights or another scan.
@@ -164,6 +173,11 @@ class InferenceRun:
         raise ValueError(
             f"{file}: expected a run of schema {SCHEMA!r}, found {found}; pass --overwrite true or another --output_dir"
         )
+
+
+def who(scan: Scan) -> dict[str, str]:
+    """Whose scan it is, and of when; an empty cell for what nobody said."""
+    return {"patient": scan.subject.patient, "visit": scan.subject.visit or "", "date": scan.subject.date or ""}
 
 
 def refuse_folder_of_a_training(folder: Path) -> None:

@@ -44,8 +44,9 @@ def fit_normalizer(
         lines = "\n  ".join(problems)
         raise ValueError(
             f"normalizer: {len(problems)} of {len(pairs)} targets cannot be fitted:\n  {lines}\n"
-            "Add labelled subjects, or take these columns out of `targets` (or of `residualise`); the size of a "
-            "partition has to stay a multiple of its number of features."
+            "Add labelled subjects; or take these columns out of `targets` (or of `residualise`), while the size of a "
+            "partition has to stay a multiple of its number of features; or train nothing and use the weights in "
+            "models/ (infer, and the recipe shipped to evaluate them)."
         )
     return Normalizer(
         scales=tuple(scales),

@@ -93,6 +93,11 @@ def test_files_in_latents_features_and_label_maps_out(options: dict[str, Any]) -
             assert np.array_equal(labels.affine, scan.affine)
             assert np.asanyarray(labels.dataobj).max() <= 3
         assert nibabel.load(out / name / f"{name}_reconstruction.nii.gz").shape == (*scan.shape, 4)
+        written = nibabel.load(out / name / f"{name}_tumour.nii.gz")
+        voxel_mm3 = np.prod(written.header.get_zooms())
+        labels, row = np.asanyarray(written.dataobj), next(row for row in features if row["subject"] == name)
+        for column, label in (("total", labels > 0), ("ncr", labels == 1), ("ed", labels == 2), ("et", labels == 3)):
+            assert float(row[f"segmented_{column}_mm3"]) == pytest.approx(label.sum() * voxel_mm3, rel=1e-5)
 
 
 def test_the_table_holds_what_the_network_says_of_the_scan(options: dict[str, Any]) -> None:
@@ -123,6 +128,25 @@ def test_a_second_run_does_only_what_is_missing(options: dict[str, Any], capsys:
     assert "nothing to do" in capsys.readouterr().out
     infer(options, overwrite="true")
     assert kept.stat().st_mtime_ns > before
+
+
+def test_dates_that_come_later_are_taken_over_without_another_look(
+    options: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = infer(options)
+    before = rows(out / "latents.csv")
+    lines = [f"{name},2020-0{i}-01,{','.join(files)}" for i, (name, files) in enumerate(options["images"].items(), 1)]
+    (tmp_path / "visits.csv").write_text("\n".join(["subject,date,t1c,t1n,t2f,t2w", *lines]))
+    dated = {name: value for name, value in options.items() if name != "images"}
+    capsys.readouterr()
+    infer(dated, dataset_dir=str(tmp_path), manifest="visits.csv")
+    said = capsys.readouterr().out
+    assert "2 scans done before, 0 to do" in said
+    assert "2 scans done before have another patient, visit or date now" in said
+    for name in ("latents.csv", "features.csv"):
+        dates = {row["subject"]: row["date"] for row in rows(out / name)}
+        assert [dates[subject] for subject in options["images"]] == ["2020-01-01", "2020-02-01"]
+    assert [row["mean_residual_00"] for row in rows(out / "latents.csv")] == [r["mean_residual_00"] for r in before]
 
 
 def test_other_weights_replace_every_result(options: dict[str, Any], tmp_path: Path) -> None:

@@ -36,3 +36,12 @@ def test_a_row_of_other_columns_is_refused(tmp_path: Path) -> None:
     table.put("a", {"x": 1.0})
     with pytest.raises(ValueError, match="found others \\(\\['x', 'y'\\]\\)"):
         table.put("b", {"y": 1.0})
+
+
+def test_cells_are_corrected_and_the_rest_of_the_row_stays(tmp_path: Path) -> None:
+    table = GrowingTable(tmp_path / "t.csv", resume=False)
+    table.put("a", {"patient": "p", "date": "", "x": 1 / 3})
+    assert not table.correct("a", {"date": "", "patient": "p"})
+    assert table.correct("a", {"date": "2020-01-01"})
+    table.write()
+    assert (tmp_path / "t.csv").read_text() == "subject,patient,date,x\na,p,2020-01-01,0.333333333\n"

@@ -1,0 +1,100 @@
+"""growth.csv and growth.png: a Gompertz curve per patient of an inference on dated visits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from semivae_bundle.data.files import atomic_path
+from semivae_bundle.evaluation.figure_style import BLUE, GREY, ORANGE, open_axes, save_figure
+from semivae_bundle.growth.gompertz import CURVE, fit_gompertz, gompertz
+from semivae_bundle.growth.visits import read_visits
+
+SHOWN = 12
+WITHIN_90 = 1.645  # standard deviations on either side that hold nine of ten
+STRANGE_SD = 3.0
+
+
+def write_growth_curves(
+    inference: Path,
+    folder: Path,
+    *,
+    log_rate: Sequence[float],
+    log_capacity: Sequence[float],
+    factors: Path | None,
+    keep_novel: bool,
+) -> pd.DataFrame:
+    """Fit each patient of `inference`; write growth.csv and growth.png into `folder`, say what is in them, and return
+    the table. `factors`: factors.csv of a phantom cohort, whose true curves are compared. See `fit_gompertz`.
+    """
+    visits = read_visits(inference, keep_novel)
+    fits = {patient: fit_gompertz(own, log_rate, log_capacity) for patient, own in visits.groupby("patient")}
+    curves = pd.DataFrame(fits).T.astype({"visits": int})
+    truth = None if factors is None else read_truth(factors, visits)
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_path(folder / "growth.csv") as part:
+        curves.to_csv(part, index_label="patient", float_format="%.6g")
+    save_figure(draw_curves(visits, curves, truth), folder / "growth.png")
+    print(f"{len(curves)} patients, {len(visits)} scans; {folder / 'growth.csv'}, {folder / 'growth.png'}: written")
+    if strange := list(curves.index[curves["largest_misfit_sd"] > STRANGE_SD]):
+        print(f"{len(strange)} follow no Gompertz curve (largest_misfit_sd above {STRANGE_SD:g}): {strange[:3]}")
+    if truth is not None:
+        print(f"\nagainst the curves that the phantoms grew by:\n{compared(curves, truth).round(3).to_string()}")
+    return curves
+
+
+def read_truth(factors: str | Path, visits: pd.DataFrame) -> pd.DataFrame:
+    """The curves that phantoms grew by, a row per patient of `visits`; ValueError for patients that are not there."""
+    table = pd.read_csv(factors).merge(visits[["subject", "patient", "years"]], on="subject", suffixes=("_number", ""))
+    table = table.assign(start_mm3=np.exp(table["ln_volume"]), rate_per_year=table["growth_per_year"])
+    first = table.sort_values("years").groupby("patient").first()
+    if missing := sorted(set(visits["patient"]) - set(first.index)):
+        raise ValueError(f"{factors}: expected the factors of all patients, found none of {missing[:3]}")
+    return first[CURVE]
+
+
+def compared(curves: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
+    """Per number of the curve, over patients and in logarithms: how near the fit comes, how honest its spread is."""
+    found, true = curves[CURVE].apply(np.log), truth.loc[curves.index, CURVE].apply(np.log)
+    error = found - true
+    spreads = curves[[f"{name}_log_sd" for name in CURVE]].set_axis(CURVE, axis="columns")
+    return pd.DataFrame(
+        {
+            "correlation": found.corrwith(true),
+            "median |ln error|": error.abs().median(),
+            "mean ln error": error.mean(),
+            "within 1.645 sd": (error.abs() < WITHIN_90 * spreads).mean(),
+        }
+    )
+
+
+def draw_curves(visits: pd.DataFrame, curves: pd.DataFrame, truth: pd.DataFrame | None) -> Figure:
+    """Volumes with the interval that the fit weighs them by, and the curve, of the patients with most visits."""
+    chosen = list(curves.sort_values("visits", ascending=False, kind="stable").index[:SHOWN])
+    columns = min(4, len(chosen))
+    rows = -(-len(chosen) // columns)
+    figure = Figure(figsize=(2.6 * columns, 2.0 * rows), facecolor="white", layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+    for axes in panels[len(chosen) :]:
+        axes.set_visible(False)
+    for patient, axes in zip(chosen, panels, strict=False):
+        own = visits[visits["patient"] == patient]
+        volume, factor = np.exp(own["ln_volume"]) / 1000, np.exp(WITHIN_90 * own["ln_volume_sd"])
+        bars = [volume * (1 - 1 / factor), volume * (factor - 1)]
+        axes.errorbar(own["years"], volume, bars, fmt="o", color=BLUE, markersize=3, linewidth=1)
+        years = np.linspace(0, max(own["years"].max() * 1.3, 0.1), 60)
+        axes.plot(years, np.exp(gompertz(years, *np.log(curves.loc[patient, CURVE]))) / 1000, color=BLUE)
+        if truth is not None:
+            grown = np.exp(gompertz(years, *np.log(truth.loc[patient, CURVE]))) / 1000
+            axes.plot(years, grown, color=ORANGE, linestyle="--")
+        axes.set_title(str(patient), fontsize=7, color=GREY)
+        axes.set_yscale("log")
+        axes.tick_params(labelsize=7)
+        open_axes(axes)
+    figure.supxlabel("years since the first visit", fontsize=8)
+    figure.supylabel("tumour, ml", fontsize=8)
+    return figure

@@ -1,0 +1,109 @@
+"""The scans of an inference in the order of time, and what a flow between them is trained on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+KEYS = ["subject", "patient", "visit", "date", "modalities"]
+VOLUME = "vol_total_mm3"
+UNTOLD_SPREAD = 0.3  # of a log-volume, for a scan without an interval
+
+
+def read_visits(inference: str | Path, keep_novel: bool = False) -> pd.DataFrame:
+    """The scans of an inference's patients of several visits, sorted by patient and time.
+
+    Columns: those of features.csv and latents.csv; years since the patient's first scan; ln_volume (mm³) and its
+    standard deviation ln_volume_sd, by the calibrated interval where there is one. What cannot be used is left out, and
+    a line says how many and which: scans that the novelty gate turns away (unless `keep_novel`), scans without a
+    tumour, patients with one scan left. ValueError for a scan without a date, and where nobody is left.
+    """
+    folder = Path(inference)
+    table = _read(folder, "features").merge(_read(folder, "latents"), on=KEYS, validate="one_to_one")
+    dates = _dates(folder, table)
+    spread = _volume_spread(folder, table)
+    ln_volume = np.log(table[VOLUME].where(table[VOLUME] > 0))
+    days = (dates - dates.min()).dt.days
+    added = pd.DataFrame({"days": days, "ln_volume": ln_volume, "ln_volume_sd": spread})
+    table = pd.concat([table, added], axis="columns").sort_values(["patient", "days", "subject"], ignore_index=True)
+    if not keep_novel and (folder / "novelty.csv").is_file():
+        novelty = _read(folder, "novelty").set_index("subject")["in_distribution"]
+        table = _without(table, table["subject"].map(novelty) == "no", "unlike those calibrated on (novelty.csv)")
+    table = _without(table, table["ln_volume"].isna(), "without a tumour")
+    table = _without(table, ~table["patient"].duplicated(keep=False), "of patients with no other")
+    if table.empty:
+        raise ValueError(
+            f"{folder}: expected patients of several visits, found none; in the manifest a patient's rows have one "
+            "`subject`, and `visit` tells them apart"
+        )
+    since_first = table["days"] - table.groupby("patient")["days"].transform("min")
+    return pd.concat([table.drop(columns="days"), (since_first / 365.25).rename("years")], axis="columns")
+
+
+def successive_pairs(visits: pd.DataFrame) -> dict[str, Tensor]:
+    """Every two successive visits of a patient, for a Neural ODE: from a code, over so many years, to the next.
+
+    `visits`: as `read_visits` gives them. Returns before, after (P, L), the posterior means; before_variance,
+    after_variance (P, L), the posterior's own; years (P,) between the two, never 0: scans of one day make no pair.
+    """
+    means, log_vars = ([name for name in map(str, visits) if name.startswith(start)] for start in ("mean_", "log_var_"))
+    mean, log_var = (torch.tensor(visits[names].to_numpy(dtype=np.float32)) for names in (means, log_vars))
+    gap = visits.groupby("patient")["years"].diff().to_numpy()
+    after = torch.tensor(np.flatnonzero(gap > 0))
+    before = after - 1
+    return {
+        "before": mean[before],
+        "after": mean[after],
+        "before_variance": log_var[before].exp(),
+        "after_variance": log_var[after].exp(),
+        "years": torch.tensor(gap[after.numpy()], dtype=torch.float32),
+    }
+
+
+def _read(folder: Path, name: str) -> pd.DataFrame:
+    """A table of the inference; a patient may be called NA, and 00012 is no number."""
+    keys = dict.fromkeys(KEYS, str)
+    return pd.read_csv(folder / f"{name}.csv", dtype=keys, keep_default_na=False, na_values=[""])
+
+
+def _dates(folder: Path, table: pd.DataFrame) -> pd.Series:
+    dates = pd.to_datetime(table["date"], format="%Y-%m-%d", errors="coerce")
+    if wrong := list(table.loc[dates.isna(), "subject"]):
+        raise ValueError(
+            f"{folder}: expected a date as YYYY-MM-DD for every scan, found none for {_named(wrong, len(table))}; "
+            "infer with --manifest FILE, a table with the column date, and give each cohort an --output_dir of its own"
+        )
+    return dates
+
+
+def _volume_spread(folder: Path, table: pd.DataFrame) -> NDArray[np.float64]:
+    """Standard deviation of each ln V. Intervals are symmetric in ln(V + 1) with the lower end cut at 0: the upper
+    end tells.
+    """
+    upper = f"{VOLUME}_upper"
+    if upper not in table:
+        return np.full(len(table), UNTOLD_SPREAD)
+    level = json.loads((folder / "run.json").read_text(encoding="utf-8"))["calibration"]["level"]
+    width = np.log1p(table[upper]) - np.log1p(table[VOLUME])
+    if untold := list(table.loc[width.isna(), "subject"]):
+        print(f"without an interval, taken as known to {UNTOLD_SPREAD:.0%}: {_named(untold, len(table))}")
+    return (width / NormalDist().inv_cdf((1 + level) / 2)).fillna(UNTOLD_SPREAD).to_numpy()
+
+
+def _without(table: pd.DataFrame, is_out: pd.Series, what: str) -> pd.DataFrame:
+    """The rows that are not out; a line names those that are."""
+    if out := list(table.loc[is_out, "subject"]):
+        print(f"left out, {what}: {_named(out, len(table))}")
+    return table[~is_out].reset_index(drop=True)
+
+
+def _named(subjects: Sequence[str], total: int) -> str:
+    return f"{len(subjects)} of {total} ({', '.join(subjects[:3])}{', ...' if len(subjects) > 3 else ''})"

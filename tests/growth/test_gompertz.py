@@ -1,0 +1,94 @@
+"""Curves through volumes whose answer is known."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_up_inference import curves_of, volumes_of
+from scipy.integrate import solve_ivp
+
+from semivae_bundle.growth.curves import compared, read_truth, write_growth_curves
+from semivae_bundle.growth.gompertz import CURVE, fit_gompertz, gompertz
+from semivae_bundle.growth.visits import read_visits
+
+PRIORS = {"log_rate": (0.0, 0.5), "log_capacity": (12.3, 0.3)}
+
+
+@pytest.fixture(scope="module")
+def fitted(inference: Path, truth: pd.DataFrame) -> pd.DataFrame:
+    """growth.csv, by patient."""
+    write_growth_curves(inference, inference / "out", **PRIORS, factors=None, keep_novel=False)
+    return pd.read_csv(inference / "out" / "growth.csv", dtype={"patient": str}).set_index("patient")
+
+
+def test_the_curve_solves_the_equation_of_gompertz() -> None:
+    rate, capacity = 1.3, 2e5
+    solved = solve_ivp(lambda _, v: rate * v * np.log(capacity / v), (0, 2), [1e4], t_eval=[0.5, 2.0], rtol=1e-8)
+    expected = np.exp(gompertz([0.5, 2.0], np.log(1e4), np.log(rate), np.log(capacity)))
+    np.testing.assert_allclose(solved.y[0], expected, rtol=1e-5)
+
+
+def test_the_curve_of_each_patient_is_found_again(fitted: pd.DataFrame, truth: pd.DataFrame, inference: Path) -> None:
+    error = np.log(fitted[CURVE] / truth)
+    assert error["start_mm3"].abs().max() < 0.03
+    assert error[["rate_per_year", "capacity_mm3"]].abs().median().max() < 0.1
+    assert (fitted["largest_misfit_sd"] < 1).all()
+    assert (fitted["visits"] == 4).all()
+    assert (inference / "out" / "growth.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_spread_says_how_far_off_a_curve_is() -> None:
+    truth = curves_of(300)
+    volumes = volumes_of(truth)
+    noise = np.random.default_rng(1).normal(0, 0.1, len(volumes))
+    visits = pd.DataFrame(
+        {
+            "patient": volumes["patient"],
+            "years": np.tile(np.array([0, 120, 250, 400]) / 365.25, 300),
+            "ln_volume": np.log(volumes["mm3"]) + noise,
+            "ln_volume_sd": 0.1,
+        }
+    )
+    fits = {patient: fit_gompertz(own, **PRIORS) for patient, own in visits.groupby("patient")}
+    within = compared(pd.DataFrame(fits).T, truth)["within 1.645 sd"]
+    assert (within > 0.85).all()
+    assert (within < 0.97).all()
+
+
+def test_two_visits_leave_most_to_the_prior(inference: Path) -> None:
+    visits = read_visits(inference)
+    one = fit_gompertz(visits[visits["patient"] == "00000"].head(2), **PRIORS)
+    assert 0.2 < one["capacity_mm3_log_sd"] < 0.3
+
+
+def test_a_tumour_that_shrank_is_fitted_at_the_better_minimum() -> None:
+    volumes = np.log([1e5, 2e4, 1.5e4])
+    own = pd.DataFrame({"years": [0.0, 0.3, 0.8], "ln_volume": volumes, "ln_volume_sd": 0.1})
+    found = fit_gompertz(own, **PRIORS)
+    assert abs(np.log(found["start_mm3"]) - volumes[0]) < 0.6
+
+
+def test_volumes_that_go_up_and_down_stand_out() -> None:
+    own = pd.DataFrame({"years": [0.0, 0.3, 0.8], "ln_volume": np.log([2e4, 1e5, 1.5e4]), "ln_volume_sd": 0.1})
+    assert fit_gompertz(own, **PRIORS)["largest_misfit_sd"] > 3
+
+
+def test_phantoms_are_compared_with_what_they_grew_by(
+    inference: Path, truth: pd.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    volumes = volumes_of(truth)
+    factors = volumes[["subject"]].assign(patient="00000", ln_volume=np.log(volumes["mm3"]))
+    curves = truth.loc[volumes["patient"]]
+    factors["growth_per_year"] = curves["rate_per_year"].to_numpy()
+    factors["capacity_mm3"] = curves["capacity_mm3"].to_numpy()
+    file = tmp_path / "factors.csv"
+    factors.to_csv(file, index=False)
+    pd.testing.assert_frame_equal(read_truth(file, read_visits(inference)), truth, check_names=False)
+    write_growth_curves(inference, tmp_path / "out", **PRIORS, factors=file, keep_novel=False)
+    rows = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines() if line.split()}
+    assert float(rows["start_mm3"][0]) > 0.99
+    assert float(rows["rate_per_year"][0]) > 0.95
+    factors[4:].to_csv(file, index=False)
+    with pytest.raises(ValueError, match=r"expected the factors of all patients, found none of \['00000'\]"):
+        read_truth(file, read_visits(inference))
