@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from semivae_bundle.data.files import atomic_path
 from semivae_bundle.evaluation.figure_style import BLUE, GREY, ORANGE, open_axes, save_figure
@@ -87,14 +88,19 @@ def draw_curves(visits: pd.DataFrame, curves: pd.DataFrame, truth: pd.DataFrame 
         bars = [volume * (1 - 1 / factor), volume * (factor - 1)]
         axes.errorbar(own["years"], volume, bars, fmt="o", color=BLUE, markersize=3, linewidth=1)
         years = np.linspace(0, max(own["years"].max() * 1.3, 0.1), 60)
-        axes.plot(years, np.exp(gompertz(years, *np.log(curves.loc[patient, CURVE]))) / 1000, color=BLUE)
+        fitted = np.exp(gompertz(years, *np.log(curves.loc[patient, CURVE]))) / 1000
+        axes.plot(years, fitted, color=BLUE, label="fitted")
         if truth is not None:
             grown = np.exp(gompertz(years, *np.log(truth.loc[patient, CURVE]))) / 1000
-            axes.plot(years, grown, color=ORANGE, linestyle="--")
+            axes.plot(years, grown, color=ORANGE, linestyle="--", label="grown by")
         axes.set_title(str(patient), fontsize=7, color=GREY)
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.tick_params(labelsize=7)
         open_axes(axes)
+    panels[0].legend(fontsize=7, frameon=False)
     figure.supxlabel("years since the first visit", fontsize=8)
     figure.supylabel("tumour, ml", fontsize=8)
     return figure
