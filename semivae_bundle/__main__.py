@@ -107,13 +107,27 @@ def per_modality(dataset_dir: str, output_dir: str, recipe: Any = (), **options:
 
 
 def calibrate(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
-    """Errors on --calibration_split (validation) -> calibration.json: intervals and a gate for strange scans."""
+    """Errors on --calibration_split (validation) -> calibration.json: intervals and a gate for strange scans.
+
+    Args:
+        dataset_dir: the folder of subjects
+        output_dir: that of the training
+        recipe: that of the training
+        options: any id of configs/train.json or calibrate.json, such as --calibration_level 0.95
+    """
     configs = ["train.json", "calibrate.json"]
     run_step("calibrating", configs, recipe, dataset_dir=dataset_dir, output_dir=output_dir, **options)
 
 
 def evaluate(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
-    """Evaluate the best checkpoint on --evaluate_split (test): metrics.json, predictions.csv, report.html."""
+    """Evaluate the best checkpoint on --evaluate_split (test): metrics.json, predictions.csv, report.html.
+
+    Args:
+        dataset_dir: the folder of subjects
+        output_dir: that of the training
+        recipe: that of the training
+        options: any id of configs/train.json or evaluate.json, such as --evaluate_split validation
+    """
     configs = ["train.json", "evaluate.json"]
     run_step("evaluating", configs, recipe, dataset_dir=dataset_dir, output_dir=output_dir, **options)
 
@@ -155,7 +169,14 @@ def compare(
 
 
 def traverse(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
-    """Move the features of --traversal_scans (20) codes and measure what is drawn: traversals.json, pictures."""
+    """Move the features of --traversal_scans (20) codes and measure what is drawn: traversals.json, pictures.
+
+    Args:
+        dataset_dir: the folder of subjects
+        output_dir: that of the training
+        recipe: that of the training
+        options: any id of configs/train.json or evaluate.json, such as --traversal_scans 5
+    """
     configs = ["train.json", "evaluate.json"]
     run_step("traversing", configs, recipe, dataset_dir=dataset_dir, output_dir=output_dir, **options)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from semivae_bundle.data.cohort import Cohort
+from semivae_bundle.data.draw import place_in_queue
 from semivae_bundle.data.problems import CohortError
 
 
@@ -25,10 +25,13 @@ def hide_labels(cohort: Cohort, splits: Mapping[str, Sequence[str]], *, fraction
     training = set(splits["train"])
     patients = {one.patient for one in cohort.subjects if one.subject in training and one.seg is not None}
     if not patients:
-        raise CohortError(f"label_fraction: {cohort.dataset_dir}: no training subject is labelled; nothing to keep")
+        raise CohortError(
+            f"label_fraction: {cohort.dataset_dir}: no training subject is labelled; "
+            "nothing to keep; add masks to training patients and index again"
+        )
     # Rounded half up, so that the counts rise evenly; one patient at least.
     count = max(1, math.floor(fraction * len(patients) + 0.5))
-    kept = set(sorted(patients, key=lambda patient: _draw(seed, patient))[:count])
+    kept = set(sorted(patients, key=lambda patient: place_in_queue(patient, seed, "label:"))[:count])
     subjects = (
         replace(one, seg=None) if one.subject in training and one.patient not in kept else one
         for one in cohort.subjects
@@ -49,10 +52,7 @@ def only_labelled(splits: Mapping[str, Sequence[str]], cohort: Cohort) -> dict[s
     labelled = set(labelled_subjects(cohort))
     training = [name for name in splits["train"] if name in labelled]
     if not training:
-        raise CohortError(f"only_labelled: {cohort.dataset_dir}: no training subject is labelled")
+        raise CohortError(
+            f"only_labelled: {cohort.dataset_dir}: no training subject is labelled; add masks and index again"
+        )
     return {**{name: list(ids) for name, ids in splits.items()}, "train": training}
-
-
-def _draw(seed: int, patient: str) -> str:
-    """A patient's place in the queue, apart from the draw that divides the cohort."""
-    return hashlib.sha256(f"label:{seed}:{patient}".encode()).hexdigest()

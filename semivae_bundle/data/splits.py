@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from semivae_bundle import __version__
+from semivae_bundle.data.draw import place_in_queue
 from semivae_bundle.data.files import write_json_atomically
 from semivae_bundle.data.problems import CohortError
 from semivae_bundle.data.subjects import Subject
@@ -58,7 +59,7 @@ def split_patients(
     assigned = _kept(by_patient, previous or {})
     labelled = {patient for patient, visits in by_patient.items() if any(visit.seg is not None for visit in visits)}
     for stratum in (labelled, set(by_patient) - labelled):
-        new = sorted(stratum - set(assigned), key=lambda patient: _draw(seed, patient))
+        new = sorted(stratum - set(assigned), key=lambda patient: place_in_queue(patient, seed))
         counts = Counter(assigned[patient] for patient in stratum & set(assigned))
         # Seats first: a split that has nobody of this stratum (or, for the unlabelled, nobody at all) takes one.
         occupied = set(counts) if stratum is labelled else set(assigned.values())
@@ -166,8 +167,3 @@ def _kept(by_patient: Mapping[str, Sequence[Subject]], previous: Mapping[str, Se
         if before:
             kept[patient] = before.pop()
     return kept
-
-
-def _draw(seed: int, patient: str) -> str:
-    """A patient's place in the queue: uniform over patients, and unmoved by who else is in the cohort."""
-    return hashlib.sha256(f"{seed}:{patient}".encode()).hexdigest()
