@@ -62,7 +62,11 @@ class InferenceExport:
         volumes = ", ".join(file.name for file in self.run.volume_files("SUBJECT").values())
         tables = ", ".join(table.file.name for table in self.run.tables())
         print(f"\nwritten below {self.run.output_dir}: {tables}, SUBJECT/{volumes}, run.json")
-        print(f"{self.count} scans, {seconds:.1f} s each", flush=True)
+        print(f"{self.count} scans, {seconds:.1f} s each")
+        if strange := self.run.turned_away():
+            print(
+                f"{len(strange)} unlike the scans calibrated on, see novelty.csv: {', '.join(strange[:5])}", flush=True
+            )
 
 
 def latent_row(names: list[str], mean: list[float], log_var: list[float]) -> dict[str, float]:

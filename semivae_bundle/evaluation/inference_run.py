@@ -20,6 +20,7 @@ from semivae_bundle.evaluation.prerequisites import require_checkpoint
 from semivae_bundle.evaluation.provenance import checkpoint_record
 
 SCHEMA = "semivae-inference/4"
+VERDICT = "in_distribution"
 # Key of the post-processed output -> how its file is called.
 VOLUMES = {"pred": "tumour", "decoded": "decoded", "reconstruction": "reconstruction"}
 
@@ -120,6 +121,10 @@ class InferenceRun:
         wanted = VOLUMES if self.save_reconstruction else {"pred": VOLUMES["pred"]}
         wanted = wanted | {key: key for key in self.attention}
         return {key: self.output_dir / subject / f"{subject}_{name}.nii.gz" for key, name in wanted.items()}
+
+    def turned_away(self) -> list[str]:
+        """The scans of novelty.csv, of this run and of earlier ones, to which the gate says no."""
+        return [name for name, row in self.novelty.rows.items() if row[self.novelty.columns.index(VERDICT)] == "no"]
 
     def complete(
         self,

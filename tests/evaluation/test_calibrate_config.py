@@ -126,7 +126,9 @@ def test_inference_writes_the_bounds_beside_each_feature(calibrated: Path, phant
     assert not (tmp_path / "novelty.csv").exists()
 
 
-def test_a_gate_writes_its_verdict_beside(calibrated: Path, phantom_dir: Path, tmp_path: Path) -> None:
+def test_a_gate_writes_its_verdict_beside(
+    calibrated: Path, phantom_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     model = tmp_path / "model"
     (model / "checkpoints").mkdir(parents=True)
     for name in ("normalizer.json", "splits.json", "checkpoints/model.pt"):
@@ -150,6 +152,8 @@ def test_a_gate_writes_its_verdict_beside(calibrated: Path, phantom_dir: Path, t
     infer(model, phantom_dir, tmp_path / "out")
     rows = list(csv.DictReader((tmp_path / "out" / "novelty.csv").read_text().splitlines()))
     assert [row["in_distribution"] for row in rows] == ["no", "no"]
+    names = ", ".join(row["subject"] for row in rows)
+    assert f"2 unlike the scans calibrated on, see novelty.csv: {names}" in capsys.readouterr().out
     assert rows[0]["reason"].startswith("brain_fraction 0.")
     assert "is above its upper limit" in rows[0]["reason"]
     assert float(rows[0]["p_value"]) == 0.05
