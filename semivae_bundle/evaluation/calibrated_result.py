@@ -12,6 +12,7 @@ from torch import Tensor
 
 from semivae_bundle.data.subjects import MODALITIES
 from semivae_bundle.evaluation.calibration import Calibration
+from semivae_bundle.evaluation.export_tables import TURNED_AWAY, VERDICT
 from semivae_bundle.evaluation.intervals import interval_table
 from semivae_bundle.evaluation.novelty import DISTANCE, NoveltyGate, Verdict
 from semivae_bundle.evaluation.plain_json import plain
@@ -83,10 +84,10 @@ def incomplete_row(
     scores = scan_scores(image[seen], reconstruction[seen], *rest)
     scores[DISTANCE] = gate.latent_distance(rest[0].double().numpy())
     known = {scale.name: scores.get(scale.name, "") for scale in gate.scales}
-    return {"in_distribution": NOT_AVAILABLE, "p_value": "", "reason": reason, **known}
+    return {VERDICT: NOT_AVAILABLE, "p_value": "", "reason": reason, **known}
 
 
 def novelty_row(verdict: Verdict) -> dict[str, str | float]:
     """A verdict as cells of novelty.csv: in_distribution yes or no, p_value, reason, then the scores."""
-    said = "yes" if verdict.in_distribution else "no"
-    return {"in_distribution": said, "p_value": verdict.p_value, "reason": verdict.reason, **verdict.scores}
+    said = "yes" if verdict.in_distribution else TURNED_AWAY
+    return {VERDICT: said, "p_value": verdict.p_value, "reason": verdict.reason, **verdict.scores}

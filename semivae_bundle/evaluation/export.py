@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from ignite.engine import Engine, Events
+from numpy.typing import NDArray
 
 from semivae_bundle.evaluation.export_volumes import segmented_volumes, write_on_grid_of
 from semivae_bundle.evaluation.inference_run import InferenceRun
@@ -48,12 +49,16 @@ class InferenceExport:
     def write_scan(self, subject: str, output: Mapping[str, Any]) -> None:
         """Volumes first, rows after: a row in the tables vouches for the files."""
         source = self.run.scans[subject].files[0]
-        for key, file in self.run.volume_files(subject).items():
-            write_on_grid_of(source, np.asarray(output[key].cpu(), dtype=VOXEL_TYPES.get(key, np.float32)), file)
+        files = self.run.volume_files(subject)
+        volumes: dict[str, NDArray[Any]] = {
+            key: np.asarray(output[key].cpu(), dtype=VOXEL_TYPES.get(key, np.float32)) for key in files
+        }
+        for key, file in files.items():
+            write_on_grid_of(source, volumes[key], file)
         latents = latent_row(self.names, output["mean"].tolist(), output["log_var"].tolist())
         result = output["result"]
-        segmented = segmented_volumes(source, np.asarray(output["pred"].cpu(), dtype=np.uint8))
-        self.run.complete(subject, latents, feature_row(result) | segmented, result.get("novelty"))
+        features = feature_row(result) | segmented_volumes(source, volumes["pred"])
+        self.run.complete(subject, latents, features, result.get("novelty"))
         self.count += 1
 
     def finish(self, engine: Engine) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from semivae_bundle.data.files import write_csv_atomically
 
 KEY = "subject"
+# Column of novelty.csv, and its cell where the gate turns a scan away.
+VERDICT, TURNED_AWAY = "in_distribution", "no"
 
 
 class GrowingTable:

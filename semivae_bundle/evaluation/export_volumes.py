@@ -9,19 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semivae_bundle.data.files import atomic_path
+from semivae_bundle.evaluation.overlap import counted_volume_per_region
 
-# Labels of the segmentation that make each volume.
-REGION_LABELS = {"total": (1, 2, 3), "ncr": (1,), "ed": (2,), "et": (3,)}
+SEGMENTED = ("total", "ncr", "ed", "et")
 
 
-def segmented_volumes(source: str | Path, labels: NDArray[np.generic]) -> dict[str, float]:
+def segmented_volumes(source: str | Path, labels: NDArray[np.uint8]) -> dict[str, float]:
     """Volumes of a label map (1, D, H, W) on the voxels of the NIfTI file `source`: segmented_total_mm3 and so on."""
-    voxel_mm3 = abs(float(np.linalg.det(nibabel.load(source).affine[:3, :3])))
-    counts = np.bincount(labels.ravel(), minlength=4)
-    return {
-        f"segmented_{region}_mm3": float(sum(counts[label] for label in wanted) * voxel_mm3)
-        for region, wanted in REGION_LABELS.items()
-    }
+    counted = counted_volume_per_region(labels, abs(float(np.linalg.det(nibabel.load(source).affine[:3, :3]))))
+    return {f"segmented_{region}_mm3": counted[region] for region in SEGMENTED}
 
 
 def write_on_grid_of(source: str | Path, volume: NDArray[np.generic], file: str | Path) -> None:

@@ -14,13 +14,12 @@ import torch
 from semivae_bundle import __version__
 from semivae_bundle.data.files import write_json_atomically
 from semivae_bundle.evaluation.calibration import Calibration
-from semivae_bundle.evaluation.export_tables import GrowingTable
+from semivae_bundle.evaluation.export_tables import TURNED_AWAY, VERDICT, GrowingTable
 from semivae_bundle.evaluation.inference_scans import FoundScans, Scan
 from semivae_bundle.evaluation.prerequisites import require_checkpoint
 from semivae_bundle.evaluation.provenance import checkpoint_record
 
 SCHEMA = "semivae-inference/4"
-VERDICT = "in_distribution"
 # Key of the post-processed output -> how its file is called.
 VOLUMES = {"pred": "tumour", "decoded": "decoded", "reconstruction": "reconstruction"}
 
@@ -76,20 +75,20 @@ class InferenceRun:
         """Items for the scans that are not done, and a line that says how many are."""
         self.found = found
         self.scans = {scan.subject.subject: scan for scan in found.scans}
-        left = [scan for scan in found.scans if self.overwrite or not self.is_done(scan)]
+        done = {name: scan for name, scan in self.scans.items() if not self.overwrite and self.is_done(scan)}
+        left = [scan for scan in found.scans if scan.subject.subject not in done]
         if self.replaced:
             print(f"{self.output_dir}: holds results of other weights or settings, which this run replaces")
-        self.correct([scan for scan in found.scans if scan not in left])
-        done = len(found.scans) - len(left)
-        print(f"{self.output_dir}: {done} scans done before, {len(left)} to do", flush=True)
+        self.correct(done)
+        print(f"{self.output_dir}: {len(done)} scans done before, {len(left)} to do", flush=True)
         if not left:
             print("nothing to do; pass --overwrite true to do it again", flush=True)
         return [scan.item() for scan in left]
 
-    def correct(self, done: Sequence[Scan]) -> None:
+    def correct(self, done: Mapping[str, Scan]) -> None:
         """Take over patients, visits and dates of scans that are done, as a manifest may have come or changed since."""
         tables = self.tables()
-        changed = [scan for scan in done if any([table.correct(scan.subject.subject, who(scan)) for table in tables])]
+        changed = [name for name, scan in done.items() if any([table.correct(name, who(scan)) for table in tables])]
         if changed:
             for table in tables:
                 table.write()
@@ -124,7 +123,8 @@ class InferenceRun:
 
     def turned_away(self) -> list[str]:
         """The scans of novelty.csv, of this run and of earlier ones, to which the gate says no."""
-        return [name for name, row in self.novelty.rows.items() if row[self.novelty.columns.index(VERDICT)] == "no"]
+        table = self.novelty
+        return [name for name, row in table.rows.items() if row[table.columns.index(VERDICT)] == TURNED_AWAY]
 
     def complete(
         self,

@@ -44,7 +44,6 @@ def volume_per_region(fractions: NDArray[np.float32], voxel_mm3: float) -> dict[
 
 
 def counted_volume_per_region(labels: Labels, voxel_mm3: float) -> dict[str, float]:
-    """Volume of each region in mm³ by counting the voxels of a label map (D, H, W)."""
-    return {
-        region: float(np.count_nonzero(np.isin(labels, wanted)) * voxel_mm3) for region, wanted in REGION_LABELS.items()
-    }
+    """Volume of each region in mm³ by counting the voxels of a label map of any shape."""
+    counts = np.bincount(labels.ravel(), minlength=4)
+    return {region: float(counts[list(wanted)].sum() * voxel_mm3) for region, wanted in REGION_LABELS.items()}

@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from semivae_bundle.evaluation.export_tables import TURNED_AWAY, VERDICT
+
 KEYS = ["subject", "patient", "visit", "date", "modalities"]
 VOLUME = "vol_total_mm3"
 UNTOLD_SPREAD = 0.3  # of a log-volume, for a scan without an interval
@@ -35,8 +37,8 @@ def read_visits(inference: str | Path, keep_novel: bool = False) -> pd.DataFrame
     added = pd.DataFrame({"days": days, "ln_volume": ln_volume, "ln_volume_sd": spread})
     table = pd.concat([table, added], axis="columns").sort_values(["patient", "days", "subject"], ignore_index=True)
     if not keep_novel and (folder / "novelty.csv").is_file():
-        novelty = _read(folder, "novelty").set_index("subject")["in_distribution"]
-        table = _without(table, table["subject"].map(novelty) == "no", "unlike those calibrated on (novelty.csv)")
+        verdicts = table["subject"].map(_read(folder, "novelty").set_index("subject")[VERDICT])
+        table = _without(table, verdicts == TURNED_AWAY, "unlike those calibrated on (novelty.csv)")
     table = _without(table, table["ln_volume"].isna(), "without a tumour")
     table = _without(table, ~table["patient"].duplicated(keep=False), "of patients with no other")
     if table.empty:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_inference import curves_of, volumes_of
+from made_up_inference import DAYS, curves_of, volumes_of
 from scipy.integrate import solve_ivp
 
 from semivae_bundle.growth.curves import compared, read_truth, write_growth_curves
@@ -45,7 +45,7 @@ def test_the_spread_says_how_far_off_a_curve_is() -> None:
     visits = pd.DataFrame(
         {
             "patient": volumes["patient"],
-            "years": np.tile(np.array([0, 120, 250, 400]) / 365.25, 300),
+            "years": np.tile(np.array(DAYS) / 365.25, 300),
             "ln_volume": np.log(volumes["mm3"]) + noise,
             "ln_volume_sd": 0.1,
         }
