@@ -1,4 +1,4 @@
-"""An evaluation's numbers as configs/metadata.json quotes them: python scripts/eval_metrics.py outputs/evaluation
+"""An evaluation's numbers for a metadata.json's `eval_metrics`: python scripts/eval_metrics.py outputs/evaluation
 
 Prints JSON for `eval_metrics`; writes nothing.
 """

@@ -1,4 +1,4 @@
-"""metrics.json -> the few numbers that `eval_metrics` of configs/metadata.json quotes."""
+"""metrics.json -> the few numbers for the `eval_metrics` of a metadata.json."""
 
 from __future__ import annotations
 
