@@ -1,9 +1,9 @@
 """The steps of the work as commands: `python -m semivae_bundle
 phantom|index|precompute|train|per_modality|calibrate|evaluate|traverse|report|compare|infer|growth|schedules|version`.
 
-Each step but `phantom`, `per_modality`, `report`, `compare`, `growth` and `version` is a run id of the bundle's configs,
-run as `python -m monai.bundle run` runs it. What a command adds: it finds the configs, mixes in recipes, refuses a misspelt
-option, and says what is wrong in a line.
+Each step but `phantom`, `per_modality`, `report`, `compare`, `growth` and `version` is a run id of the bundle's
+configs, run as `python -m monai.bundle run` runs it. What a command adds: it finds the configs, mixes in recipes,
+refuses a misspelt option, and says what is wrong in a line.
 """
 
 from __future__ import annotations
