@@ -70,6 +70,14 @@ def successive_pairs(visits: pd.DataFrame) -> dict[str, Tensor]:
     }
 
 
+def repeat_variances(repeatability_file: str | Path) -> Tensor:
+    """Variance of each dimension of the mean between repeats of one scan, (L,): the error of measurement that a flow
+    between visits has to allow for. `repeatability_file`: what the run id repeating wrote.
+    """
+    dimensions = json.loads(Path(repeatability_file).read_text(encoding="utf-8"))["dimensions"]
+    return torch.tensor([one["within_sd"]["value"] for one in dimensions.values()]).square()
+
+
 def _read(folder: Path, name: str) -> pd.DataFrame:
     """A table of the inference; a patient may be called NA, and 00012 is no number."""
     keys = dict.fromkeys(KEYS, str)

@@ -18,10 +18,11 @@ from semivae_bundle.networks.heads import MLPHeads
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
-TRAIN, INFERENCE, MULTI_GPU = CONFIGS / "train.json", CONFIGS / "inference.json", CONFIGS / "multi_gpu_train.json"
+TRAIN, EVALUATE, INFERENCE = CONFIGS / "train.json", CONFIGS / "evaluate.json", CONFIGS / "inference.json"
+MULTI_GPU = CONFIGS / "multi_gpu_train.json"
 RECIPES = sorted((CONFIGS / "recipes").glob("*.yaml"))
 # What an overlay is laid over, where that is not train.json.
-BASES = {"attention_maps": INFERENCE}
+BASES = {"attention_maps": (INFERENCE,), "another_scanner": (TRAIN, EVALUATE)}
 # What an overlay adds instead of changing.
 NEW = {
     "fine_tune": {"initial_weights"},
@@ -55,6 +56,7 @@ NEW["total_correlation"] = {f"{part}#correlation" for part in ("loss#extra", "lo
 NEW["feature_distance"] |= {"feature_weights", "feature_sha256", "feature_network"}
 MORE_HANDLERS = {"+train#handlers"}
 NEW |= {
+    "another_scanner": {"rescanned#variety"},
     "activation_checkpointing": {"network_def#units"},
     "auxiliary_decoder": {"loss#extra#coarse", "loss#weights#coarse"} | MORE_HANDLERS,
     "capacity": {"loss#extra#capacity", "loss#weights#capacity"} | MORE_HANDLERS,
@@ -128,17 +130,17 @@ SMALL = {
 }
 
 
-def overlaid(base: Path, overlay: Path) -> ConfigParser:
-    return ConfigParser(ConfigParser.load_config_files([str(base), str(overlay)]))
+def overlaid(*files: Path) -> ConfigParser:
+    return ConfigParser(ConfigParser.load_config_files([str(file) for file in files]))
 
 
 @pytest.mark.parametrize("overlay", [*RECIPES, MULTI_GPU], ids=lambda path: path.stem)
 def test_every_id_of_an_overlay_meets_one_of_the_config_below_it(overlay: Path) -> None:
-    file = BASES.get(overlay.stem, TRAIN)
-    base = ConfigParser(ConfigParser.load_config_file(str(file)))
+    files = BASES.get(overlay.stem, (TRAIN,))
+    base = overlaid(*files)
     ids = set(ConfigParser.load_config_file(str(overlay))) - {"_desc_"}
     assert {name for name in ids if name not in base} == NEW.get(overlay.stem, set())
-    assert overlaid(file, overlay)["_desc_"] != base["_desc_"]
+    assert overlaid(*files, overlay)["_desc_"] != base["_desc_"]
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)

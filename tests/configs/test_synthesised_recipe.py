@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 import torch
+from monai.bundle import ConfigParser
 from test_semi_supervised_recipes import trained, workflow_of
 
 from semivae_bundle.data.dataset import CachedSubjects
 from semivae_bundle.data.phantom.cohort import generate_phantoms
 from semivae_bundle.data.synthesised import SynthesisedSubjects
 
+CONFIGS = Path(__file__).parents[2] / "configs"
 RECIPE = ("synthesised_contrast",)
 
 
@@ -66,3 +68,19 @@ def test_a_cohort_without_tissue_is_refused_with_the_remedy(phantom_dir: Path, t
     while error is not None and error.__cause__ is not None:
         error = error.__cause__
     assert "-tissues.npz" in str(error) and "--tissues" in str(error)
+
+
+def test_repeats_of_another_scanner_are_new_images_of_the_same_tumour(tissue_dir: Path, tmp_path: Path) -> None:
+    parser = workflow_of(RECIPE, tissue_dir, tmp_path).parser
+    for file in ("evaluate.json", "recipes/another_scanner.yaml"):
+        parser.update(ConfigParser.load_config_file(str(CONFIGS / file)))
+    parser["evaluate_split"] = "train"
+    rescanned, randomness = (parser.get_parsed_content(name) for name in ("rescanned", "rescanned_randomness"))
+    assert randomness is rescanned
+    first, again = rescanned[0], rescanned[0]
+    assert not torch.equal(first["image"], again["image"])
+    assert torch.equal(first["regions"], again["regions"])
+    assert torch.equal(first["features"], again["features"])
+    images = [randomness.set_random_state(seed)[0]["image"] for seed in (1, 1)]
+    assert torch.equal(*images)
+    assert parser.get_parsed_content("rescan").style == "mixed"

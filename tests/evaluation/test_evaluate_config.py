@@ -18,6 +18,12 @@ NEW_IDS = {
     "shown_subjects",
     "calibration_file",
     "detecting",
+    "repeating",
+    "repeated_scans",
+    "repeats",
+    "rescan",
+    "rescanned",
+    "rescanned_randomness",
     "detection_scans",
     "calibration",
     "projection",
@@ -124,6 +130,18 @@ def test_the_config_evaluates_a_checkpoint_end_to_end(phantom_dir: Path, tmp_pat
         "predicted_against_measured.png",
         "latent_correlation.png",
     } <= names
+
+
+def test_the_config_repeats_scans_end_to_end(phantom_dir: Path, tmp_path: Path) -> None:
+    parser = a_parser(phantom_dir, tmp_path)
+    parser.update({"evaluate_split": "train", "repeated_scans": 4, "repeats": 3})
+    write_untrained_weights(parser, tmp_path)
+    run(parser, "repeating")
+    report = json.loads((tmp_path / "evaluation" / "repeatability.json").read_text())
+    assert (report["scans"], report["repeats"], report["changes"]) == (4, 3, parser["rescan"])
+    # The repeats differ, and flips, which would move the tumour, are not among what changes.
+    assert all(one["within_sd"]["value"] > 0 for one in report["features"].values())
+    assert report["provenance"]["split"] == "train"
 
 
 def test_the_config_traverses_a_checkpoint_end_to_end(phantom_dir: Path, tmp_path: Path) -> None:

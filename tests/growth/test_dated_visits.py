@@ -1,5 +1,6 @@
 """The tables of an inference as visits in time."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 from made_up_inference import DAYS, volumes_of, write_inference
 
-from semivae_bundle.growth.visits import read_visits, successive_pairs
+from semivae_bundle.growth.visits import read_visits, repeat_variances, successive_pairs
 
 
 def test_visits_are_in_the_order_of_time_with_years_since_the_first(inference: Path, truth: pd.DataFrame) -> None:
@@ -107,3 +108,10 @@ def test_two_scans_of_one_day_make_no_pair(changed: Callable[..., Path]) -> None
     pairs = successive_pairs(read_visits(changed(date=days)))
     assert pairs["before"][:, 0].tolist() == [1, 2, 5, 6, 9, 10]
     assert (pairs["years"] > 0).all()
+
+
+def test_the_error_of_measurement_comes_from_a_file_of_repeats(tmp_path: Path) -> None:
+    dimensions = {"vol_00": {"within_sd": {"value": 0.5}}, "residual_00": {"within_sd": {"value": 0.1}}}
+    file = tmp_path / "repeatability.json"
+    file.write_text(json.dumps({"dimensions": dimensions}))
+    torch.testing.assert_close(repeat_variances(file), torch.tensor([0.25, 0.01]))
