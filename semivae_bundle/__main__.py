@@ -1,5 +1,5 @@
-"""The steps of the work as commands: `python -m semivae_bundle
-phantom|index|precompute|train|per_modality|calibrate|evaluate|traverse|report|compare|infer|growth|schedules|version`.
+"""The steps of the work as commands: `python -m semivae_bundle phantom|index|precompute|train|per_modality|calibrate|
+evaluate|detect|repeat|traverse|report|compare|infer|growth|schedules|version`.
 
 Each step but `phantom`, `per_modality`, `report`, `compare`, `growth` and `version` is a run id of the bundle's
 configs, run as `python -m monai.bundle run` runs it. What a command adds: it finds the configs, mixes in recipes,
@@ -22,6 +22,7 @@ from semivae_bundle.data.flags import read_flags
 
 # What a person can repair; anything else is a defect of the program and keeps its traceback.
 EXPECTED = (FileNotFoundError, ValueError, FloatingPointError, ChildProcessError)
+INTERRUPTED = 130  # as a shell has it: 128 and the number of the signal
 
 
 def phantom(
@@ -168,6 +169,32 @@ def compare(
     print(f"{text}\n{file}: written")
 
 
+def detect(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
+    """Try the novelty gate on corrupted scans of the test split: evaluation/detection.json.
+
+    Args:
+        dataset_dir: the folder of subjects
+        output_dir: that of the training
+        recipe: that of the training
+        options: any id of configs/train.json or evaluate.json, such as --detection_scans 30
+    """
+    configs = ["train.json", "evaluate.json"]
+    run_step("detecting", configs, recipe, dataset_dir=dataset_dir, output_dir=output_dir, **options)
+
+
+def repeat(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
+    """Read scans again and again, and measure what agrees: evaluation/repeatability.json, repeatability.png.
+
+    Args:
+        dataset_dir: the folder of subjects
+        output_dir: that of the training
+        recipe: that of the training
+        options: any id of configs/train.json or evaluate.json, such as --repeats 10
+    """
+    configs = ["train.json", "evaluate.json"]
+    run_step("repeating", configs, recipe, dataset_dir=dataset_dir, output_dir=output_dir, **options)
+
+
 def traverse(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
     """Move the features of --traversal_scans (20) codes and measure what is drawn: traversals.json, pictures.
 
@@ -247,6 +274,8 @@ COMMANDS = {
     "evaluate": evaluate,
     "report": report,
     "compare": compare,
+    "detect": detect,
+    "repeat": repeat,
     "traverse": traverse,
     "infer": infer,
     "growth": growth,
@@ -279,7 +308,7 @@ def asking_for_help(arguments: Sequence[str]) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; exit code 2 with a message for what the user can repair."""
+    """Run one command; exit code 2 with a message for what the user can repair, 130 when interrupted."""
     try:
         fire.Fire(
             COMMANDS, command=asking_for_help(sys.argv[1:] if arguments is None else arguments), name="semivae_bundle"
@@ -289,6 +318,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         print(leaving.code, file=sys.stderr)
         raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("\nsemivae_bundle: interrupted; the same command goes on from what is written", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
     except Exception as error:
         if (reason := expected_error(error)) is None:
             raise

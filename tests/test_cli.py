@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import semivae_bundle
-from semivae_bundle.__main__ import expected_error, main, phantom
+from semivae_bundle.__main__ import COMMANDS, expected_error, main, phantom
 from semivae_bundle.data.phantom.cohort import generate_phantoms
 
 ROOT = Path(__file__).parents[1]
@@ -86,7 +86,8 @@ def test_what_a_user_can_repair_is_one_line_and_code_2(tmp_path: Path, capsys: p
     assert "phantoms: visits: expected at least 1" in failure(["phantom", str(tmp_path), "--visits", "0"], capsys)
     said = failure(["index", str(tmp_path / "none"), "--output_dir", str(tmp_path)], capsys)
     assert "semivae_bundle: dataset_dir: expected a folder of subjects" in said
-    for command, run_id in (("evaluate", "evaluating"), ("traverse", "traversing")):
+    steps = {"evaluate": "evaluating", "detect": "detecting", "repeat": "repeating", "traverse": "traversing"}
+    for command, run_id in steps.items():
         said = failure([command, str(tmp_path), "--output_dir", str(tmp_path)], capsys)
         assert f"{run_id}: " in said
         assert "no checkpoint; run training first" in said
@@ -126,6 +127,19 @@ def test_a_command_says_what_it_takes(flag: str, capsys: pytest.CaptureFixture[s
             main([command, "--epochs", "3", flag])
         assert leaving.value.code == 0
         assert words in "".join(capsys.readouterr())
+
+
+def test_an_interruption_is_a_line_and_code_130(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(COMMANDS, "version", interrupted)
+    with pytest.raises(SystemExit) as leaving:
+        main(["version"])
+    assert leaving.value.code == 130
+    assert "interrupted; the same command goes on" in capsys.readouterr().err
 
 
 def test_an_error_of_the_program_keeps_its_traceback() -> None:
