@@ -124,6 +124,17 @@ def test_a_resumed_run_gives_what_an_unbroken_one_gives(
     torch.testing.assert_close(weights[0]["network"], weights[1]["network"], rtol=1e-6, atol=1e-6)
 
 
+def test_a_training_does_not_go_on_under_other_options(phantom_dir: Path, unbroken: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(unbroken, tmp_path / "used")
+    with pytest.raises(RuntimeError) as caught:
+        run("training", phantom_dir, folder, **{"loss#weights#tumour": 2.0})
+    told = str(root_cause(caught.value))
+    assert "was trained with other options: objective.weights.tumour: then 1.0, now 2.0; set resume to false" in told
+    # More epochs are no other training: the fourth is trained.
+    run("training", phantom_dir, folder, epochs=4)
+    assert {epoch for epoch, _ in figures(folder)} == {1, 2, 3, 4}
+
+
 def test_training_alone_makes_what_is_missing(phantom_dir: Path, unbroken: Path, tmp_path: Path) -> None:
     run("run", phantom_dir, tmp_path, **{"train#trainer#max_epochs": 1})
     assert {"cohort.json", "splits.json", "features.csv", "normalizer.json", "cache"} <= {

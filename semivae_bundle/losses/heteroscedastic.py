@@ -48,6 +48,11 @@ class HeteroscedasticSemiVAELoss(SemiVAELoss):
         super().__init__(**options)
         if not 0 <= beta <= 1:
             raise ValueError(f"heteroscedastic loss: expected a beta from 0 to 1, found {beta}")
+        if not self.weights["semantic"]:
+            raise ValueError(
+                "heteroscedastic loss: expected a weight of the semantic terms above 0, else nothing teaches the "
+                "noise, found 0; uncertainty_weights has taken their place, leave out one of the two"
+            )
         self.beta = beta
 
     def semantic_terms(self, output: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> dict[str, Tensor]:

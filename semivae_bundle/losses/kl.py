@@ -17,22 +17,11 @@ def gaussian_kl(mean: Tensor, log_var: Tensor) -> Tensor:
     return 0.5 * (log_var.exp() + mean.square() - 1 - log_var).mean(dim=0)
 
 
-def gaussian_kl_between(mean: Tensor, log_var: Tensor, prior_mean: Tensor, prior_log_var: Tensor) -> Tensor:
-    r"""KL(q || p) of two diagonal Gaussians, of each dimension in nats, averaged over the batch.
-
-    $((\mu_q - \mu_p)^2 e^{-s_p} + e^{s_q - s_p} - 1 - (s_q - s_p)) / 2$ with all four (B, D) -> (D,), >= 0. With $\mu_p
-    = s_p = 0$ it is `gaussian_kl`.
-    """
-    ratio = log_var - prior_log_var
-    distance = (mean - prior_mean).square() * torch.exp(-prior_log_var)
-    return 0.5 * (ratio.exp() + distance - 1 - ratio).mean(dim=0)
-
-
 def in_units_of_prior(output: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
     r"""Mean $(\mu_q - \mu_p) e^{-s_p / 2}$ and log-variance $s_q - s_p$ of a network's `output`, (B, L) each.
 
-    0 where the scan adds nothing to the prior, and KL(q || p) is their KL from N(0, I). The posterior itself where the
-    output has no `prior_mean`, `prior_log_var`, so where the prior is N(0, I).
+    0 where the scan adds nothing to the prior, and KL(q || p) of two diagonal Gaussians is their KL from N(0, I). The
+    posterior itself where the output has no `prior_mean`, `prior_log_var`, so where the prior is N(0, I).
     """
     mean, log_var = output["mean"], output["log_var"]
     if "prior_mean" not in output:

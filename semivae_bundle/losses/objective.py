@@ -8,11 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from semivae_bundle.losses.independence import explained_nats
-from semivae_bundle.losses.kl import gaussian_kl, with_free_bits
+from semivae_bundle.losses.kl import gaussian_kl, in_units_of_prior, with_free_bits
 from semivae_bundle.losses.reconstruction import pooled_nll, voxel_weights
 from semivae_bundle.losses.semantic import masked_gaussian_nll
-from semivae_bundle.losses.tumour import tumour_map_loss
+from semivae_bundle.losses.tumour import of_labelled, tumour_map_loss
 from semivae_bundle.networks.partition import partition_slices
+
+GAUSSIANS = ("mean", "log_var", "prior_mean", "prior_log_var")  # the last two in the output of HierarchicalSemiVAE
+
+TUMOUR_TERMS = ("tumour_ce", "tumour_dice", "tumour_seen_ce", "tumour_seen_dice")
 
 
 class WeightedSum(nn.Module):
@@ -32,7 +36,8 @@ class SemiVAELoss(nn.Module):
     semantic_<p>     Gaussian NLL of the present features of partition p at noise `semantic_sigma`
     tumour_ce, tumour_dice   the decoded tumour map of labelled subjects; times `observations`: voxels repeat each other
     tumour_seen_ce, _dice    the same for the segmentation that the encoder sees
-    independence     what the prior charges for the part of the means that earlier partitions explain
+    independence     what the prior charges for the part of the means that earlier partitions explain; under a learned
+                     prior, of what the scan adds to the prior's means, as the prior can't make it any less dependent
     <name>           each of `extra`: a module (output, target) -> (), named without an underscore; in training only,
                      since such statistics remember training subjects and gather over processes
 
@@ -80,16 +85,18 @@ class SemiVAELoss(nn.Module):
         terms |= self.kl_terms(output)
         terms |= self.semantic_terms(output, target)
         terms |= self.tumour_terms(output, target)
-        terms["independence"] = explained_nats(self.explained_from(output), output["explained"])
+        terms["independence"] = explained_nats(output.get("added", output["mean"]), output["explained"])
         if self.training:
             terms |= {name: term(output, target) for name, term in self.extra.items()}
         self.terms = {name: value.detach() for name, value in terms.items()}
         total: Tensor = self.total({name: self.weight_of(name) * value for name, value in terms.items()})
         return total
 
-    def explained_from(self, output: Mapping[str, Tensor]) -> Tensor:
-        """The means that `explained` was taken from, (B, L)."""
-        return output["mean"]
+    @property
+    def names(self) -> list[str]:
+        """Every term."""
+        partitions = [f"kl_{name}" for name in self.slices] + [f"semantic_{name}" for name in self.feature_slices]
+        return ["reconstruction", *partitions, *TUMOUR_TERMS, "independence", *self.extra]
 
     def weight_of(self, term: str) -> float:
         """The weight of a term now: the configured weight of its family times the schedule's scale."""
@@ -107,13 +114,10 @@ class SemiVAELoss(nn.Module):
         return {"reconstruction": self.image_nll(prediction, image, weights, observations=self.observations)}
 
     def kl_terms(self, output: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """KL of each partition with its free bits."""
-        kl = self.kl_per_dimension(output)
+        """KL of each partition with its free bits, from the prior in the output where a network learned one."""
+        code = {name: output[name].float() for name in GAUSSIANS if name in output}
+        kl = gaussian_kl(*in_units_of_prior(code))
         return {f"kl_{name}": with_free_bits(kl[part], self.free_bits[name]) for name, part in self.slices.items()}
-
-    def kl_per_dimension(self, output: Mapping[str, Tensor]) -> Tensor:
-        """KL of each dimension from the prior, averaged over the batch: (L,)."""
-        return gaussian_kl(output["mean"].float(), output["log_var"].float())
 
     def semantic_terms(self, output: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Feature regression of each supervised partition."""
@@ -129,13 +133,9 @@ class SemiVAELoss(nn.Module):
 
     def tumour_terms(self, output: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Cross-entropy and Dice of the decoded tumour map, and of the one that the encoder sees."""
-        ce, dice = tumour_map_loss(output["tumour_logits"], target["regions"], target["brain"], target["labelled"])
-        seen_ce, seen_dice = tumour_map_loss(
-            output["seen_logits"], target["regions"], target["brain"], target["labelled"]
-        )
-        return {
-            "tumour_ce": self.observations * ce,
-            "tumour_dice": self.observations * dice,
-            "tumour_seen_ce": self.observations * seen_ce,
-            "tumour_seen_dice": self.observations * seen_dice,
-        }
+        maps = (output["tumour_logits"], output["seen_logits"], target["regions"], target["brain"])
+        decoded, seen, regions, brain = of_labelled(target["labelled"], maps)
+        ce, dice = tumour_map_loss(decoded, regions, brain)
+        seen_ce, seen_dice = tumour_map_loss(seen, regions, brain)
+        costs = (ce, dice, seen_ce, seen_dice)
+        return {name: self.observations * cost for name, cost in zip(TUMOUR_TERMS, costs, strict=True)}

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+NOBODY = -1
+
 
 class MeanQueue(nn.Module):
     """The means of the last `size` subjects, detached (the queue of MoCo, arXiv:1911.05722, without its momentum).
@@ -32,19 +34,22 @@ class MeanQueue(nn.Module):
             raise ValueError(f"queue: size must be >= 1, found {size}")
         self.size = size
         self.register_buffer("memory", torch.zeros(size, latent_size))
-        self.register_buffer("subjects", torch.full((size,), -1))
+        self.register_buffer("subjects", torch.full((size,), NOBODY))
         self.register_buffer("stored", torch.zeros((), dtype=torch.long))
 
     def forward(self, means: Tensor, subjects: Tensor) -> Tensor:
         """(B, L) means of the subjects of index (B,) -> (n, L), float32."""
         means = means.float()
-        held = torch.arange(self.size, device=self.stored.device) < self.stored
+        held = (torch.arange(self.size, device=self.stored.device) < self.stored) & (self.subjects != NOBODY)
         # One question, whom the batch does not replace: each would make a GPU wait.
         others = (held & ~torch.isin(self.subjects, subjects)).nonzero().squeeze(1)
         past, past_subjects = self.memory[others], self.subjects[others]
         n, batch = means.shape[0] + past.shape[0], means.shape[0]
         joined = torch.cat([means.detach() + (n / batch) * (means - means.detach()), past])
-        kept, kept_subjects = joined.detach()[: self.size], torch.cat([subjects, past_subjects])[: self.size]
+        # Who is twice in the batch, as padding over processes makes them, is remembered once.
+        again = (subjects.unsqueeze(1) == subjects).tril(-1).any(dim=1)
+        kept = joined.detach()[: self.size]
+        kept_subjects = torch.cat([subjects.masked_fill(again, NOBODY), past_subjects])[: self.size]
         self.memory[: kept.shape[0]], self.subjects[: kept.shape[0]] = kept, kept_subjects
         self.stored.fill_(kept.shape[0])
         return joined

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
@@ -32,18 +34,21 @@ def soft_dice_loss(probabilities: Tensor, regions: Tensor) -> Tensor:
     return ((1 - dice) * occurs).sum() / occurs.sum().clamp(min=1)
 
 
-def tumour_map_loss(logits: Tensor, regions: Tensor, brain: Tensor, labelled: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy (nats per brain voxel) and Dice loss of the labelled subjects; zeros where there are none.
-
-    `logits` (B, 4, D, H, W) for background, NCR, ED, ET; `regions` (B, 3, D, H, W) the fraction of each voxel that is
-    NCR, ED, ET; `brain` (B, 1, D, H, W); `labelled` (B,) bool.
-    """
+def of_labelled(labelled: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The rows of each (B, ...) that `labelled` (B,) bool says; the tensors themselves where that is everybody."""
     # One question, who is labelled: each would make a GPU wait.
     rows = labelled.nonzero().squeeze(1)
-    if not len(rows):
+    return list(tensors) if len(rows) == len(labelled) else [tensor[rows] for tensor in tensors]
+
+
+def tumour_map_loss(logits: Tensor, regions: Tensor, brain: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy (nats per brain voxel) and Dice loss of labelled subjects; zeros where there are none.
+
+    `logits` (B, 4, D, H, W) for background, NCR, ED, ET; `regions` (B, 3, D, H, W) the fraction of each voxel that is
+    NCR, ED, ET; `brain` (B, 1, D, H, W).
+    """
+    if not len(logits):
         zero = logits.sum() * 0.0
         return zero, zero
-    if len(rows) < len(labelled):
-        logits, regions, brain = logits[rows], regions[rows], brain[rows]
     log_p, regions = log_softmax(logits.float(), dim=1), regions.float()
     return soft_cross_entropy(log_p, regions, brain), soft_dice_loss(log_p[:, 1:].exp(), regions)

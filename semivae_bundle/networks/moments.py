@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -31,6 +33,25 @@ def log_total_variation(maps: Tensor) -> Tensor:
     return torch.log(variation + 1e-5).unsqueeze(2)
 
 
+def principal_variances(covariance: Tensor) -> Tensor:
+    """Eigenvalues of symmetric matrices (..., 3, 3) -> (..., 3), ascending, by their closed form (Smith, Commun. ACM
+    4:168, 1961): torch's solver makes a GPU wait for the numbers. In double precision, since the least is a small
+    difference; without gradient, which is infinite where two agree.
+    """
+    matrix = covariance.detach().double()
+    mean = torch.diagonal(matrix, dim1=-2, dim2=-1).mean(dim=-1)
+    centred = matrix - mean[..., None, None] * torch.eye(3, dtype=matrix.dtype, device=matrix.device)
+    spread = torch.sqrt(centred.square().sum(dim=(-2, -1)) / 6)
+    a, b, c = centred[..., 0, :].unbind(-1)
+    d, e, f = centred[..., 1, 1], centred[..., 1, 2], centred[..., 2, 2]
+    determinant = a * (d * f - e * e) - b * (b * f - c * e) + c * (b * e - c * d)
+    cosine = (determinant / (2 * spread.clamp(min=1e-30) ** 3)).clamp(-1, 1)
+    turn = torch.acos(cosine) / 3
+    third = 2 * math.pi / 3
+    most, least = mean + 2 * spread * torch.cos(turn), mean + 2 * spread * torch.cos(turn + third)
+    return torch.stack([least, 3 * mean - most - least, most], dim=-1).to(covariance.dtype)
+
+
 class MomentPooling(nn.Module):
     """Tumour logits -> size, place and form of NCR, ED, ET and the whole tumour: (B, 4, D, H, W) -> three tables.
 
@@ -53,10 +74,7 @@ class MomentPooling(nn.Module):
         spread = torch.sqrt(torch.diagonal(covariance, dim1=2, dim2=3).clamp(min=0) + 1e-5)
         correlation = covariance / (spread.unsqueeze(3) * spread.unsqueeze(2))
         pairs = torch.stack([correlation[:, :, 0, 1], correlation[:, :, 0, 2], correlation[:, :, 1, 2]], dim=2)
-        # A NaN would stop eigvalsh with an error about ill conditioning; the other moments carry it on to the loss,
-        # where it is named.
-        variances = torch.linalg.eigvalsh(torch.nan_to_num(covariance, nan=0.0, posinf=0.0, neginf=0.0))
-        axes = 0.5 * torch.log(variances.clamp(min=0) + 1e-5)
+        axes = 0.5 * torch.log(principal_variances(covariance).clamp(min=0) + 1e-5)
         log_mass = torch.log(maps.mean(dim=(2, 3, 4)) + 1e-7).unsqueeze(2)
         # Along z, y, x: (B, R, D, H), (B, R, D, W), (B, R, H, W).
         along_z, along_y, along_x = maps.amax(dim=4), maps.amax(dim=3), maps.amax(dim=2)

@@ -14,8 +14,14 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from semivae_bundle.data.files import atomic_path
+from semivae_bundle.training.settings import differing, settings_of
 
 logger = logging.getLogger(__name__)
+
+REMEDY = "set resume to false to start anew, or give another output_dir"
+OF_THE_RUN = {"best", "epoch", "made_for", "settings"}
+STRETCHED = ("epochs", "schedules")
+TOLD = 3
 
 
 class Checkpoints:
@@ -23,9 +29,11 @@ class Checkpoints:
 
     `model.pt` is the bare state_dict of `best_network`, as the Model Zoo wants it. `objects`: name -> anything with
     state_dict, such as network, optimiser, learning-rate schedule and early stop. With `resume`, a run whose folder
-    holds a `last.pt` goes on from there, unless `made_for` differs: a text that names the cohort, so that one cohort's
-    training never goes on with another's. Weights-only files: nothing in them is executed on loading. Of several
-    processes all load and the first one writes. Put it after the validation handler and before any handler that logs.
+    holds a `last.pt` goes on from there, in the same epoch whatever the number of steps in one. It refuses to where
+    `made_for` differs, a text that names the cohort, or `settings`, what the training is made of (`settings_of`): half
+    a training of one kind and half of another is none. More `epochs`, and the `schedules` that go with them, are the
+    exception. Weights-only files: nothing in them is executed on loading. Of several processes all load and the first
+    one writes. Put it after the validation handler and before any handler that logs.
     """
 
     def __init__(
@@ -36,6 +44,7 @@ class Checkpoints:
         key: str,
         resume: bool,
         made_for: str,
+        settings: Mapping[str, Any],
     ) -> None:
         self.folder = Path(folder)
         self.objects = dict(objects)
@@ -43,6 +52,7 @@ class Checkpoints:
         self.key = key
         self.resume = resume
         self.made_for = made_for
+        self.settings = settings
         self.best = float("-inf")
 
     def attach(self, engine: Engine) -> None:
@@ -52,28 +62,47 @@ class Checkpoints:
 
     def load(self, engine: Engine) -> None:
         """Resume from `last.pt` if asked and there."""
+        # Now, since what a step changes is no setting.
+        self.described = settings_of(self.settings)
         file = self.folder / "last.pt"
         if not (self.resume and file.exists()):
             return
         state = torch.load(file, map_location="cpu", weights_only=True)
-        other = "it was written by another configuration: set resume to false, or give another output_dir"
         if state.get("made_for", self.made_for) != self.made_for:
             raise ValueError(
                 f"{file}: was trained on another cohort, split, measurement or modality than this run's; give each "
                 "its own output_dir, or set resume to false to start anew"
             )
+        self.refuse_other_settings(file, state.get("settings", self.described))
+        other = f"it was written by another configuration; {REMEDY}"
         # What holds nothing, such as an objective without a memory, need not be there.
         missing = [name for name, thing in self.objects.items() if name not in state and thing.state_dict()]
         if missing:
             raise ValueError(f"{file}: lacks {missing}; {other}")
+        if unused := set(state) - set(self.objects) - OF_THE_RUN:
+            raise ValueError(f"{file}: holds {sorted(unused)}, which this run has no use for; {other}")
         for name, thing in self.objects.items():
             try:
                 thing.load_state_dict(state.get(name, {}))
             except (RuntimeError, KeyError, ValueError) as error:
                 raise ValueError(f"{file}: its '{name}' does not fit this run's; {other}") from error
         self.best = state["best"]
-        engine.state.epoch, engine.state.iteration = state["epoch"], state["iteration"]
+        # By epochs: another number of processes or of scans makes another number of steps of one.
+        engine.state.epoch, engine.state.iteration = state["epoch"], state["epoch"] * (engine.state.epoch_length or 0)
         logger.info("resumed from %s after epoch %d", file, state["epoch"])
+        if state["epoch"] >= (engine.state.max_epochs or 0):
+            logger.warning("nothing left to train: %d epochs are done; raise epochs, or %s", state["epoch"], REMEDY)
+
+    def refuse_other_settings(self, file: Path, then: Mapping[str, str]) -> None:
+        """ValueError where the training in `file` was made otherwise than this one."""
+        changed = differing(then, self.described)
+        if "epochs" in changed:
+            logger.info("%s: epochs: %s; the schedules are stretched", file, changed["epochs"])
+            changed = {path: text for path, text in changed.items() if path.partition(".")[0] not in STRETCHED}
+        if changed:
+            told = "; ".join(f"{path}: {text}" for path, text in list(changed.items())[:TOLD])
+            more = f"; and {len(changed) - TOLD} more" if len(changed) > TOLD else ""
+            raise ValueError(f"{file}: was trained with other options: {told}{more}; {REMEDY}")
 
     def save(self, engine: Engine) -> None:
         """Write the last state, and the best network."""
@@ -91,7 +120,6 @@ class Checkpoints:
             with atomic_path(self.folder / "model.pt") as part:
                 torch.save(weights, part)
         state = {name: thing.state_dict() for name, thing in self.objects.items()}
-        state |= {"best": self.best, "epoch": engine.state.epoch, "iteration": engine.state.iteration}
-        state["made_for"] = self.made_for
+        state |= {"best": self.best, "epoch": engine.state.epoch, "made_for": self.made_for, "settings": self.described}
         with atomic_path(self.folder / "last.pt") as part:
             torch.save(state, part)

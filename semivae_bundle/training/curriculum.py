@@ -25,8 +25,12 @@ def first_epoch(schedules: Mapping[str, Schedule], term: str, epochs: int) -> fl
     return None
 
 
-def curriculum_problems(schedules: Mapping[str, Schedule], order: Sequence[str], epochs: int) -> list[str]:
-    """One line per problem: each term of `order` has to start within `epochs`, and after the one before it."""
+def curriculum_problems(
+    schedules: Mapping[str, Schedule], weights: Mapping[str, float], order: Sequence[str], epochs: int
+) -> list[str]:
+    """One line per problem: each term of `order` has to weigh something, and to start within `epochs` and after the one
+    before it.
+    """
     if len(set(order)) < len(order) or len(order) < 2:
         return [f"curriculum: expected an order of at least two different terms, found {list(order)}"]
     starts = {term: first_epoch(schedules, term, epochs) for term in order}
@@ -34,6 +38,12 @@ def curriculum_problems(schedules: Mapping[str, Schedule], order: Sequence[str],
         f"schedules: {term} never starts within {epochs} epochs; start it earlier, or take it out of the order"
         for term, start in starts.items()
         if start is None
+    ]
+    problems += [
+        f"weights.{family}: expected more than 0 for {term} to start at all, found 0; another recipe has taken its "
+        "place, leave out one of the two"
+        for term in order
+        if not weights.get(family := term.split("_")[0])
     ]
     begun = [(term, start) for term, start in starts.items() if start is not None]
     for (before, earlier), (term, later) in pairwise(begun):
@@ -45,8 +55,10 @@ def curriculum_problems(schedules: Mapping[str, Schedule], order: Sequence[str],
     return problems
 
 
-def check_curriculum(schedules: Mapping[str, Schedule], order: Sequence[str], epochs: int) -> None:
+def check_curriculum(
+    schedules: Mapping[str, Schedule], weights: Mapping[str, float], order: Sequence[str], epochs: int
+) -> None:
     """Raise ValueError with every problem of `curriculum_problems`."""
-    problems = curriculum_problems(schedules, order, epochs)
+    problems = curriculum_problems(schedules, weights, order, epochs)
     if problems:
         raise ValueError("training options:\n" + "\n".join(f"  - {problem}" for problem in problems))

@@ -22,6 +22,18 @@ class BatchPlan(Protocol):
         ...
 
 
+def planned_by(sampler: object, plan: type) -> str:
+    """The name of `plan`; ValueError where the batches of `sampler` are not made by it."""
+    found = type(getattr(sampler, "plan", sampler))
+    if found is not plan:
+        raise ValueError(
+            f"train#dataloader: expected batches of {plan.__name__}, found those of {found.__name__}: of "
+            "semi_supervised, longitudinal_pairs and multi_gpu_train.json the last has replaced what the others ask "
+            "for; leave one of the recipes out, and lay the other one last"
+        )
+    return plan.__name__
+
+
 class EpochBatches(Sampler[list[int]]):
     """Batches by `plan`, for the `batch_sampler` of a DataLoader.
 

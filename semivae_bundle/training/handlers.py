@@ -24,9 +24,9 @@ class ObjectiveScheduler:
     """Sets the scales of the objective's terms before every step, from the epochs done and the part of this one."""
 
     def __init__(self, objective: SemiVAELoss, schedules: Mapping[str, Schedule]) -> None:
-        unknown = [name for name in schedules if name.split("_")[0] not in objective.weights]
-        if unknown:
-            raise ValueError(f"schedules: {unknown} match no term; the families are {list(objective.weights)}")
+        known = list(dict.fromkeys((*objective.weights, *objective.names)))
+        if unknown := [name for name in schedules if name not in known]:
+            raise ValueError(f"schedules: expected terms or their families, {known}, found {unknown}")
         self.objective = objective
         self.schedules = schedules
 

@@ -80,11 +80,13 @@ class LaggingInference:
         trainer: Any = engine
         trainer.network.train()
         for _ in range(self.steps):
-            inputs, targets = trainer.prepare_batch(
+            inputs, targets, *rest = trainer.prepare_batch(
                 self.next_batch(), trainer.state.device, trainer.non_blocking, **trainer.to_kwargs
             )
+            args, kwargs = rest or ((), {})
             trainer.optimizer.zero_grad()
-            self.objective(trainer.inferer(inputs, trainer.network), targets).mean().backward()
+            output = trainer.inferer(inputs, trainer.network, *args, **kwargs)
+            self.objective(output, targets).mean().backward()
             norm = nn.utils.clip_grad_norm_(self.encoder, self.max_norm)
             if not torch.isfinite(norm):
                 raise FloatingPointError(

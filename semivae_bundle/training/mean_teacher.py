@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +11,17 @@ from monai.networks import eval_mode
 from torch import Tensor, nn
 
 from semivae_bundle.training.batch import PrepareSemiVAEBatch, plain
+
+
+def unlabelled_scans(items: Sequence[Mapping[str, Any]]) -> int:
+    """How many of a datalist have no label; ValueError for none, as the teacher then has nobody to teach."""
+    count = sum(item.get("label") is None for item in items)
+    if not count:
+        raise ValueError(
+            f"mean teacher: expected unlabelled training scans, found none among {len(items)}; add scans without a "
+            "mask, lay label_fraction below this recipe, or use ema"
+        )
+    return count
 
 
 class PrepareTwoViewsBatch(PrepareSemiVAEBatch):

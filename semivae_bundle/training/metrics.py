@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import ignite.distributed as idist
 import numpy as np
 import torch
 from ignite.metrics import Metric
@@ -110,8 +111,12 @@ class ObjectiveMetrics(Metric):
             self.sums[name] = self.sums.get(name, 0.0) + float(value) * count
 
     def compute(self) -> dict[str, float]:
-        """Averages under prefixed names."""
-        return {f"{self.prefix}/{name}": total / max(self.subjects, 1) for name, total in self.sums.items()}
+        """Averages over the subjects of all processes, under prefixed names."""
+        own = torch.tensor([self.subjects, *self.sums.values()], dtype=torch.float64, device=idist.device())
+        subjects, *totals = idist.all_reduce(own).tolist()
+        return {
+            f"{self.prefix}/{name}": total / max(subjects, 1) for name, total in zip(self.sums, totals, strict=True)
+        }
 
 
 def prediction_and_target(output: Any) -> tuple[Any, Any]:

@@ -18,6 +18,8 @@ class Progress:
 
     def __init__(self, shown: bool) -> None:
         self.shown = shown
+        # There before it is opened: a handler that starts earlier may raise.
+        self.bar = tqdm(disable=True)
 
     def attach(self, engine: Engine) -> None:
         """Open at the start, close at the end, whichever way it comes."""

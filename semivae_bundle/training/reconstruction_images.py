@@ -11,8 +11,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 
 class ReconstructionImages:
-    """Writes the first `shown` scans of the validation split every `every` epochs, the first and the last of them
-    included, under `log_dir`: a handler of the evaluator, which is run with the trainer's epoch.
+    """Writes the first `shown` scans of the validation split at the first validation, and again whenever `every` epochs
+    have passed, under `log_dir`: a handler of the evaluator, which is run with the trainer's epoch.
     """
 
     def __init__(self, log_dir: str | Path, every: int, shown: int) -> None:
@@ -21,6 +21,7 @@ class ReconstructionImages:
         self.log_dir = Path(log_dir)
         self.every = every
         self.shown = shown
+        self.next = 0
 
     def attach(self, engine: Engine) -> None:
         """Look at the first batch of a validation."""
@@ -29,8 +30,9 @@ class ReconstructionImages:
     def __call__(self, engine: Engine) -> None:
         """One picture per scan of the first batch."""
         epoch = engine.state.epoch
-        if engine.state.iteration != 1 or (epoch - 1) % self.every:
+        if engine.state.iteration != 1 or epoch < self.next:
             return
+        self.next = epoch + self.every
         output, target = engine.state.output["pred"], engine.state.output["label"]
         with SummaryWriter(log_dir=str(self.log_dir)) as writer:
             for i in range(min(self.shown, len(target["image"]))):

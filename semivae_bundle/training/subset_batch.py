@@ -15,12 +15,12 @@ SEEN = "seen_image"
 class PrepareSubsetBatch(PrepareSemiVAEBatch):
     """As PrepareSemiVAEBatch, but the network sees `seen_image` (B, 4, D, H, W) of DropModalitiesd.
 
-    The target's image is the whole one, so that a hidden modality is reconstructed too; `modalities` (B, 4) joins the
-    targets: 1 for a channel that is seen.
+    The target's image is the whole one, so that a hidden modality is reconstructed too. Which are seen, `modalities`
+    (B, 4), joins the targets where `more` names it.
     """
 
     def __init__(self, more: Sequence[str] = ()) -> None:
-        super().__init__((SEEN, "modalities", *more))
+        super().__init__((SEEN, *more))
 
     def __call__(self, batchdata: dict[str, Tensor], *args: Any, **kwargs: Any) -> tuple[Tensor, dict[str, Tensor]]:
         """Move one batch."""

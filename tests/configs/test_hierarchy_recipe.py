@@ -2,6 +2,7 @@
 
 import copy
 import json
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from monai.bundle import ConfigParser, run
 from tiny_networks import THREE_STAGES
 
 from semivae_bundle.evaluation.predictions import latent_columns
-from semivae_bundle.networks.hierarchical import PackedHierarchicalSemiVAE
+from semivae_bundle.losses.heteroscedastic import HeteroscedasticSemiVAELoss
+from semivae_bundle.networks.hierarchical import HierarchicalSemiVAE, PackedHierarchicalSemiVAE
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 RECIPE, PACKED = (CONFIGS / "recipes" / f"{name}.yaml" for name in ("hierarchy", "hierarchy_inference"))
@@ -50,6 +52,19 @@ def test_the_recipe_trains_and_its_prior_moves(options: dict[str, Any]) -> None:
         assert all(model[f"prior.parts.{i}.{name}.weight"].any() for i in range(3))
     figures = (Path(options["output_dir"]) / "metrics.csv").read_text()
     assert "\n2,train/kl_residual," in figures
+
+
+@pytest.mark.parametrize("recipes", list(permutations(["hierarchy", "heteroscedastic_heads"])))
+def test_with_heads_that_predict_their_noise_it_keeps_its_prior_in_either_order(recipes: tuple[str, ...]) -> None:
+    files = [CONFIGS / "train.json", *(CONFIGS / "recipes" / f"{name}.yaml" for name in recipes)]
+    parser = ConfigParser(ConfigParser.load_config_files([str(file) for file in files]))
+    parser.update(copy.deepcopy(TINY))
+    assert type(parser.get_parsed_content("network_def")) is HierarchicalSemiVAE
+    loss = parser.get_parsed_content("loss")
+    assert type(loss) is HeteroscedasticSemiVAELoss
+    code = {name: torch.full((2, 128), 2.0) for name in ("mean", "prior_mean", "log_var", "prior_log_var")}
+    free = {f"kl_{name}": size * loss.free_bits[name] for name, size in parser["partition"].items()}
+    assert {name: value.item() for name, value in loss.kl_terms(code).items()} == pytest.approx(free)
 
 
 def test_its_checkpoint_is_evaluated(options: dict[str, Any]) -> None:

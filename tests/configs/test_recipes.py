@@ -19,7 +19,7 @@ from semivae_bundle.networks.heads import MLPHeads
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
 TRAIN, EVALUATE, INFERENCE = CONFIGS / "train.json", CONFIGS / "evaluate.json", CONFIGS / "inference.json"
-MULTI_GPU = CONFIGS / "multi_gpu_train.json"
+MULTI_GPU, FINE_TUNE = CONFIGS / "multi_gpu_train.json", CONFIGS / "recipes" / "fine_tune.yaml"
 RECIPES = sorted((CONFIGS / "recipes").glob("*.yaml"))
 # What an overlay is laid over, where that is not train.json.
 BASES = {"attention_maps": (INFERENCE,), "another_scanner": (TRAIN, EVALUATE)}
@@ -29,7 +29,7 @@ NEW = {
     "ema": {"ema", "ema_momentum", "ema_network", "checkpointed#ema_network"},
     "mean_teacher": {"ema", "ema_momentum", "ema_network", "checkpointed#ema_network", "two_views"}
     | {"loss#extra#consistency", "loss#weights#consistency", "schedules#consistency"},
-    "semi_supervised": {"labelled_fraction"},
+    "semi_supervised": {"labelled_fraction", "settings#labelled_fraction"},
     "label_fraction": {"label_fraction", "kept_labels", "kept_names"},
     "label_fraction_only": {"labelled_splits"},
     "longitudinal_pairs": {"train#trainer#prepare_batch#more"}
@@ -76,7 +76,7 @@ NEW |= {
         "counterfactual_volume_factor",
         "counterfactual_noise",
     },
-    "synthesised_contrast": {"variety", "train#dataset#variety"},
+    "synthesised_contrast": {"variety", "train#dataset#variety", "settings#variety"},
     "uncertainty_weights": {"loss#extra#noise", "loss#weights#noise", "schedules#noise"} | MORE_HANDLERS,
     "modality_dropout": {"dropped_share", "subsets"},
 }
@@ -256,6 +256,13 @@ def test_fine_tuning_starts_the_network_that_is_trained_from_the_given_weights(t
     assert network is parser.get_parsed_content("network_def")
     assert all(bool((value == 0.5).all()) for value in network.state_dict().values())
     assert [schedule(0.0) for schedule in parser.get_parsed_content("schedules").values()] == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("files", [(FINE_TUNE, MULTI_GPU), (MULTI_GPU, FINE_TUNE)], ids=["last", "first"])
+def test_fine_tuning_on_several_gpus_starts_from_the_weights_too(files: tuple[Path, ...]) -> None:
+    parser = overlaid(TRAIN, *files)
+    assert parser["network#module#network"] == "@initial_network"
+    assert parser["initial_network#_target_"].endswith("started_from")
 
 
 def test_the_weights_that_ship_fit_the_network_that_is_fine_tuned() -> None:

@@ -2,6 +2,8 @@
 
 import copy
 import csv
+import math
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +157,26 @@ def test_both_needs_of_a_batch_go_together() -> None:
     _, target, _, more = prepare(batch)
     assert "patient" in target
     assert "teacher_image" in more
+
+
+@pytest.mark.parametrize("recipes", list(permutations(["semi_supervised", "longitudinal_pairs"])))
+def test_of_two_plans_of_batches_the_one_that_is_replaced_is_missed(
+    recipes: tuple[str, ...], visits_dir: Path, tmp_path: Path
+) -> None:
+    parser = workflow_of(recipes, visits_dir, tmp_path, batch_size=4, labelled_fraction=0.75).parser
+    with pytest.raises(RuntimeError) as caught:
+        parser.get_parsed_content("settings")
+    error: BaseException = caught.value
+    while error.__cause__ is not None:
+        error = error.__cause__
+    assert "train#dataloader: expected batches of" in str(error)
+
+
+def test_the_encoder_s_extra_steps_see_the_teacher_s_view_too(phantom_dir: Path, tmp_path: Path) -> None:
+    more = {"lagging#steps": 1, "lagging#last_epoch": 2, "schedules#consistency#start": 0}
+    parser = trained(("semi_supervised", "lagging_inference", "mean_teacher"), phantom_dir, tmp_path, **more)
+    assert parser.get_parsed_content("lagging").best > -math.inf
+    assert figures(tmp_path)[2, "train/consistency"] > 0
 
 
 @pytest.mark.parametrize("recipe", ["semi_supervised", "longitudinal_pairs"])

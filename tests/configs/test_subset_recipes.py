@@ -19,6 +19,7 @@ def test_two_tiny_epochs_train_on_subsets_and_reconstruct_whole_scans(
     parser = ConfigParser(ConfigParser.load_config_files([str(file) for file in files]))
     parser.update({"dataset_dir": str(phantom_dir), "output_dir": str(tmp_path), **copy.deepcopy(SMALL)})
     parser.update({"device": "$torch.device('cpu')", "dropped_share": 0.9})
+    parser["train#trainer#prepare_batch#more"] = ["modalities"]
     torch.manual_seed(0)
     trainer = parser.get_parsed_content("train#trainer")
     before = copy.deepcopy(parser.get_parsed_content("network").state_dict())

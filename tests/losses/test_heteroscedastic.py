@@ -101,3 +101,9 @@ def test_a_network_that_predicts_no_noise_is_told() -> None:
 def test_a_beta_beyond_the_squared_error_is_refused() -> None:
     with pytest.raises(ValueError, match=r"expected a beta from 0 to 1, found 1.5"):
         HeteroscedasticSemiVAELoss(beta=1.5, **OPTIONS)
+
+
+def test_a_noise_that_nothing_teaches_is_refused() -> None:
+    weights = {**OPTIONS["weights"], "semantic": 0.0}
+    with pytest.raises(ValueError, match=r"else nothing teaches the noise, found 0; uncertainty_weights"):
+        HeteroscedasticSemiVAELoss(beta=0.5, **OPTIONS | {"weights": weights})

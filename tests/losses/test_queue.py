@@ -25,6 +25,13 @@ def test_a_subject_is_there_once_by_its_latest_mean() -> None:
     assert queue(torch.tensor([[4.0]]), of(4)).flatten().tolist() == [4, 10, 3, 2]
 
 
+def test_a_subject_that_is_twice_in_a_batch_is_remembered_once_by_the_first() -> None:
+    queue = MeanQueue(5, 1)
+    queue(torch.tensor([[1.0], [2.0], [9.0], [3.0]]), of(1, 2, 1, 3))
+    assert queue(torch.tensor([[4.0]]), of(4)).flatten().tolist() == [4, 1, 2, 3]
+    assert queue(torch.tensor([[5.0]]), of(1)).flatten().tolist() == [5, 4, 2, 3]
+
+
 def test_independent_blocks_of_a_small_cohort_look_independent_over_many_epochs() -> None:
     torch.manual_seed(0)
     cohort, queue, found = torch.randn(60, 40), MeanQueue(256, 40), []

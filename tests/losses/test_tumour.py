@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from semivae_bundle.losses.tumour import soft_cross_entropy, soft_dice_loss, tumour_map_loss
+from semivae_bundle.losses.tumour import of_labelled, soft_cross_entropy, soft_dice_loss, tumour_map_loss
 
 
 def soft_maps(seed: int = 0) -> Tensor:
@@ -85,7 +85,7 @@ def test_cross_entropy_is_counted_per_brain_voxel_and_counts_errors_outside_too(
 def test_background_is_what_the_regions_leave() -> None:
     fractions = soft_maps()
     brain = everywhere(fractions)
-    ce, dice = tumour_map_loss(fractions.log(), fractions[:, 1:], brain, torch.ones(2).bool())
+    ce, dice = tumour_map_loss(fractions.log(), fractions[:, 1:], brain)
     torch.testing.assert_close(ce, soft_cross_entropy(fractions.log(), fractions[:, 1:], brain))
     assert float(dice) == pytest.approx(0, abs=1e-6)
 
@@ -94,14 +94,15 @@ def test_unlabelled_subjects_take_no_part() -> None:
     logits, regions = torch.randn(2, 4, 3, 3, 3), soft_maps()[:, 1:]
     regions[1] = float("nan")
     brain = everywhere(logits)
-    both = tumour_map_loss(logits, regions, brain, torch.tensor([True, False]))
-    alone = tumour_map_loss(logits[:1], regions[:1], brain[:1], torch.tensor([True]))
+    both = tumour_map_loss(*of_labelled(torch.tensor([True, False]), (logits, regions, brain)))
+    alone = tumour_map_loss(logits[:1], regions[:1], brain[:1])
     torch.testing.assert_close(both, alone)
 
 
 def test_a_batch_without_labels_costs_nothing_and_can_be_differentiated() -> None:
     logits = torch.randn(2, 4, 2, 2, 2, requires_grad=True)
-    ce, dice = tumour_map_loss(logits, torch.zeros(2, 3, 2, 2, 2), everywhere(logits.detach()), torch.zeros(2).bool())
+    maps = (logits, torch.zeros(2, 3, 2, 2, 2), everywhere(logits.detach()))
+    ce, dice = tumour_map_loss(*of_labelled(torch.zeros(2).bool(), maps))
     (ce + dice).backward()
     assert ce.tolist() == dice.tolist() == 0.0
     assert logits.grad is not None

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from semivae_bundle.losses.kl import gaussian_kl, gaussian_kl_between
+from semivae_bundle.losses.kl import gaussian_kl, in_units_of_prior
 from semivae_bundle.networks.conditional_prior import ConditionalPrior
 from semivae_bundle.networks.hierarchical import HierarchicalSemiVAE, PackedHierarchicalSemiVAE
 from semivae_bundle.networks.packing import unpack
@@ -88,7 +88,9 @@ def test_on_the_kl_alone_a_prior_learns_a_dependence_that_its_samples_then_carry
     prior, (mean, log_var) = ConditionalPrior(PARTITION, hidden_size=32, bound=5.0), dependent()
     optimizer = torch.optim.Adam(prior.parameters(), 0.02)
     for _ in range(300):
-        kl = gaussian_kl_between(mean, log_var, *prior(mean))
+        prior_mean, prior_log_var = prior(mean)
+        given = {"mean": mean, "log_var": log_var, "prior_mean": prior_mean, "prior_log_var": prior_log_var}
+        kl = gaussian_kl(*in_units_of_prior(given))
         optimizer.zero_grad()
         kl.sum().backward()
         optimizer.step()
@@ -166,7 +168,7 @@ def test_what_the_volume_tells_of_the_location_moves_from_the_posterior_into_the
     optimizer = torch.optim.Adam([added, log_var, *network.prior.parameters()], 0.02)
     for _ in range(400):
         code = network.descend(added, log_var, torch.randn_like(added))
-        kl = gaussian_kl_between(code["mean"], code["log_var"], code["prior_mean"], code["prior_log_var"])
+        kl = gaussian_kl(*in_units_of_prior(code))
         misfit = (code["latent"] - wanted).square().sum(dim=1).mean() / (2 * 0.2**2)
         optimizer.zero_grad()
         (misfit + kl.sum()).backward()

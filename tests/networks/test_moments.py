@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from semivae_bundle.networks.blocks import coordinate_grid
-from semivae_bundle.networks.moments import FORM, PLACE, SIZE, MomentPooling, standardised
+from semivae_bundle.networks.moments import FORM, PLACE, SIZE, MomentPooling, principal_variances, standardised
 
 SIDE = 40
 CENTRE, RADII = (0.25, -0.1, 0.3), (0.55, 0.45, 0.36)
@@ -141,6 +141,22 @@ def test_a_faint_haze_does_not_move_the_centroid_to_the_middle() -> None:
     logits[:, 3][~inside[None]] = 20.0 + math.log(0.01)  # one per cent everywhere: ten times the tumour's mass
     x = torch.atanh(MomentPooling((SIDE, SIDE, SIDE))(logits)[1][0, 9] / 4)
     assert float(x) == pytest.approx(-0.7, abs=0.08)
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e4])
+def test_principal_variances_are_the_eigenvalues(scale: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(50, 4, 6, 3, generator=generator) * torch.tensor([1.0, 0.1, 0.01])
+    turned = rows @ torch.linalg.qr(torch.randn(50, 1, 3, 3, generator=generator))[0]
+    covariance = scale * (turned.mT @ turned)
+    found = principal_variances(covariance)
+    torch.testing.assert_close(found, torch.linalg.eigvalsh(covariance.double()).float(), rtol=1e-4, atol=1e-6 * scale)
+
+
+@pytest.mark.parametrize("diagonal", [[0.0, 0.0, 0.0], [2.0, 2.0, 2.0], [3.0, 1.0, 1.0], [0.0, 0.0, 5.0]])
+def test_principal_variances_that_agree_are_found_too(diagonal: list[float]) -> None:
+    found = principal_variances(torch.diag(torch.tensor(diagonal)))
+    torch.testing.assert_close(found, torch.tensor(sorted(diagonal)), rtol=1e-6, atol=1e-6)
 
 
 def test_an_empty_or_uniform_map_has_finite_moments_and_gradient() -> None:

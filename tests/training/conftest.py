@@ -32,6 +32,10 @@ class Objective(nn.Module):
         self.scale = {"kl": 1.0, "semantic": 1.0}
         self.terms = {"kl_vol": torch.tensor(3.0), "semantic_vol": torch.tensor(5.0)}
 
+    @property
+    def names(self) -> list[str]:
+        return list(self.terms)
+
     def weight_of(self, term: str) -> float:
         family = term.split("_")[0]
         return self.weights[family] * self.scale[family]

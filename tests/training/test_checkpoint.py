@@ -10,14 +10,23 @@ from torch import nn
 
 from semivae_bundle.training.checkpoint import Checkpoints
 from semivae_bundle.training.progress import StopEarly
+from semivae_bundle.training.schedules import LinearRamp
 
 SCORES = [0.2, 0.5, 0.4, float("nan"), 0.6]
 
 
 def train(
-    make_engine, folder: Path, epochs: int, scores: list[float], resume: bool = True, cohort: str = "a", **more: Any
+    make_engine,
+    folder: Path,
+    epochs: int,
+    scores: list[float],
+    resume: bool = True,
+    cohort: str = "a",
+    settings: dict[str, Any] | None = None,
+    steps: int = 1,
+    **more: Any,
 ) -> nn.Linear:
-    """A run that sets the weight to the epoch and scores as told; returns the network."""
+    """A run that adds 1 to the weight in every step and scores as told; returns the network."""
     network = nn.Linear(1, 1)
     nn.init.zeros_(network.weight)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
@@ -30,8 +39,8 @@ def train(
         Events.EPOCH_COMPLETED, lambda: engine.state.metrics.update(r2=scores[engine.state.epoch - 1])
     )
     objects = {"network": network, "optimizer": optimizer, **more}
-    Checkpoints(folder, objects, network, "r2", resume, cohort).attach(engine)
-    engine.run([0], max_epochs=epochs)
+    Checkpoints(folder, objects, network, "r2", resume, cohort, settings or {}).attach(engine)
+    engine.run([0] * steps, max_epochs=epochs)
     return network
 
 
@@ -44,6 +53,35 @@ def test_the_best_network_is_kept_and_nan_is_never_best(make_engine, tmp_path: P
     train(make_engine, tmp_path, epochs, SCORES)
     assert best_weight(tmp_path) == best
     assert torch.load(tmp_path / "last.pt", weights_only=True)["epoch"] == epochs
+
+
+@pytest.mark.parametrize(("before", "after"), [(4, 1), (1, 4)])
+def test_a_run_goes_on_in_its_epoch_with_another_number_of_steps(make_engine, tmp_path: Path, before, after) -> None:
+    train(make_engine, tmp_path, 2, SCORES, steps=before)
+    assert train(make_engine, tmp_path, 3, SCORES, steps=after).weight.item() == 2 * before + after
+
+
+def test_other_settings_are_refused_by_name_and_stretched_schedules_are_not(make_engine, tmp_path: Path) -> None:
+    settings = {"epochs": 1, "batch_size": 4, "schedules": {"kl": LinearRamp(0, 1)}}
+    train(make_engine, tmp_path, 1, SCORES, settings=settings)
+    with pytest.raises(ValueError, match=r"last.pt: .* other options: batch_size: then 4, now 8; set resume to false"):
+        train(make_engine, tmp_path, 2, SCORES, settings=settings | {"batch_size": 8})
+    with pytest.raises(ValueError, match=r"schedules.kl.length: then 1, now 2"):
+        train(make_engine, tmp_path, 2, SCORES, settings=settings | {"schedules": {"kl": LinearRamp(0, 2)}})
+    longer = settings | {"epochs": 2, "schedules": {"kl": LinearRamp(0, 2)}}
+    assert train(make_engine, tmp_path, 2, SCORES, settings=longer).weight.item() == 2
+
+
+def test_a_state_that_nothing_takes_is_refused(make_engine, tmp_path: Path) -> None:
+    train(make_engine, tmp_path, 1, SCORES, ema_network=nn.Linear(1, 1))
+    with pytest.raises(ValueError, match=r"last.pt: holds \['ema_network'\], which this run has no use for"):
+        train(make_engine, tmp_path, 2, SCORES)
+
+
+def test_a_run_that_is_over_says_so(make_engine, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    train(make_engine, tmp_path, 2, SCORES)
+    assert train(make_engine, tmp_path, 2, SCORES).weight.item() == 2
+    assert "nothing left to train: 2 epochs are done; raise epochs, or set resume to false" in caplog.text
 
 
 def test_the_model_is_a_bare_state_dict_that_loads_strictly(make_engine, tmp_path: Path) -> None:

@@ -3,9 +3,9 @@
 import ignite.distributed as idist
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader
 
-from semivae_bundle.training.epoch_batches import EpochBatches
+from semivae_bundle.training.epoch_batches import EpochBatches, planned_by
 
 
 class Pairs:
@@ -57,3 +57,10 @@ def test_fewer_batches_than_processes_are_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(idist, "get_world_size", lambda: 3)
     with pytest.raises(ValueError, match="expected at least one for each of 3 processes, found 2; lower batch_size"):
         EpochBatches(Pairs(2))
+
+
+def test_batches_of_another_plan_are_refused() -> None:
+    assert planned_by(EpochBatches(Pairs(2)), Pairs) == "Pairs"
+    for sampler, found in ((EpochBatches(Pairs(2)), "Pairs"), (BatchSampler([0], 1, drop_last=False), "BatchSampler")):
+        with pytest.raises(ValueError, match=f"expected batches of dict, found those of {found}: .*leave one"):
+            planned_by(sampler, dict)

@@ -44,8 +44,12 @@ def test_the_scheduler_moves_the_scales_with_every_step(make_engine, objective, 
 
 
 def test_a_schedule_of_no_term_is_refused(objective) -> None:
-    with pytest.raises(ValueError, match=r"schedules: \['kll'\] match no term; the families are \['kl', 'semantic'\]"):
+    with pytest.raises(ValueError, match=r"schedules: expected terms or their families, .*found \['kll'\]"):
         ObjectiveScheduler(objective, {"kll": LinearRamp(0, 4)})
+    # A part of a family has to be one that there is.
+    ObjectiveScheduler(objective, {"kl_vol": LinearRamp(0, 4)})
+    with pytest.raises(ValueError, match=r"found .*'kl_volume'"):
+        ObjectiveScheduler(objective, {"kl_volume": LinearRamp(0, 4)})
 
 
 def draws_of(engine: Engine, epochs: int, start: int, noise: RandGaussianNoise) -> dict[int, list[float]]:

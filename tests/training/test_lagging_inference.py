@@ -168,7 +168,7 @@ def run_with_checkpoints(make_engine, folder: Path, epochs: int) -> tuple[Toy, L
     )
     trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: validator.run([0]))
     objects = {"network": trainer.network, "optimizer": trainer.optimizer, "lagging": lagging}
-    Checkpoints(folder, objects, trainer.network, "info", True, "a").attach(trainer)
+    Checkpoints(folder, objects, trainer.network, "info", True, "a", {}).attach(trainer)
     trainer.run()
     return trainer.network, lagging
 

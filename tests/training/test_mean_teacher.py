@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from semivae_bundle.losses.consistency import TeacherConsistency
 from semivae_bundle.training.batch import TARGETS
-from semivae_bundle.training.mean_teacher import MeanTeacherInferer, PrepareTwoViewsBatch
+from semivae_bundle.training.mean_teacher import MeanTeacherInferer, PrepareTwoViewsBatch, unlabelled_scans
 from semivae_bundle.training.precision import AutocastInferer
 
 
@@ -77,3 +77,9 @@ def test_the_second_view_is_an_argument_of_the_inferer_and_no_target() -> None:
     assert list(kwargs) == ["teacher_image"]
     assert type(kwargs["teacher_image"]) is Tensor
     assert kwargs["teacher_image"].tolist() == [2, 2]
+
+
+def test_a_cohort_of_which_all_is_labelled_has_nobody_to_teach() -> None:
+    assert unlabelled_scans([{"label": "a"}, {"label": None}, {}]) == 2
+    with pytest.raises(ValueError, match=r"expected unlabelled training scans, found none among 1; .*label_fraction"):
+        unlabelled_scans([{"label": "a"}])

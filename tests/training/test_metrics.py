@@ -110,3 +110,12 @@ def test_the_objective_is_averaged_over_subjects_in_evaluation_mode(training: bo
     assert metrics["val_epoch/kl_vol"] == pytest.approx(2.0)
     assert objective.modes == [False] * 3
     assert objective.training is training
+
+
+def test_the_average_is_over_the_subjects_of_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Nine here, whose sums are 33 and 18; eleven there.
+    elsewhere = torch.tensor([11.0, 7.0, 2.0], dtype=torch.float64)
+    monkeypatch.setattr("ignite.distributed.all_reduce", lambda own: own + elsewhere)
+    metrics = evaluate(ObjectiveMetrics(Counting(), "val_epoch", output_transform=prediction_and_target), batches())
+    assert metrics["val_epoch/loss"] == pytest.approx((33 + 7) / 20)
+    assert metrics["val_epoch/kl_vol"] == pytest.approx((18 + 2) / 20)

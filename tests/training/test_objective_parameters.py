@@ -41,7 +41,10 @@ def in_a_process(rank: int, folder: str) -> None:
     store = torch.distributed.FileStore(f"{folder}/store", 2)
     torch.distributed.init_process_group("gloo", store=store, rank=rank, world_size=2)
     objective = an_objective(seed=rank)
+    objective.frozen = nn.Parameter(torch.zeros(1), requires_grad=False)
     step_of(objective, inputs()[4 * rank : 4 * rank + 4])
+    assert objective.frozen.grad is None  # else weight decay would move it
+    del objective.frozen
     torch.save(objective.state_dict(), f"{folder}/{rank}.pt")
     torch.distributed.barrier()
     torch.distributed.destroy_process_group()
