@@ -1,4 +1,4 @@
-"""Checkpoints that resume exactly and are never half a file."""
+"""Checkpoints that resume exactly, on a GPU but for the order of its sums, and are never half a file."""
 
 from __future__ import annotations
 
