@@ -30,8 +30,8 @@ def bf16_supported(device: str | torch.device, coarsest_side: int) -> bool:
 
 
 def fastest_layout(device: torch.device) -> torch.memory_format:
-    """Channels-last on a GPU, as its convolutions like it, contiguous on a CPU. Not measured on a GPU yet, where GroupNorm
-    returns a contiguous tensor, so that every convolution after one has to turn it.
+    """Channels-last on a GPU, as its convolutions like it, contiguous on a CPU. Not measured on a GPU yet, where
+    GroupNorm returns a contiguous tensor, so that every convolution after one has to turn it.
 
     On a CPU convolutions run as fast in either, but GroupNorm's backward is 20 to 40 times slower in channels-last
     (docs/results.md), which makes a step up to twice as long.
