@@ -33,6 +33,8 @@ class ResNetEncoder(nn.Module):
     `stem`: (B, in_channels, D, H, W) -> (B, base_filters, D/2, H/2, W/2) in place of the plain one, a convolution over
     all channels at once.
 
+    `refinement`: (image, logits (B, 4, D, H, W)) -> logits, the segmentation's last step; none by default.
+
     `feature_sizes` says how many numbers each name has. They are kept apart so that a posterior can choose: a feature
     regressed from appearance as well learns a cohort of a thousand scans by heart.
     """
@@ -49,6 +51,7 @@ class ResNetEncoder(nn.Module):
         hidden_size: int,
         readouts: Mapping[str, nn.Module] | None = None,
         stem: nn.Module | None = None,
+        refinement: nn.Module | None = None,
     ) -> None:
         super().__init__()
         if min(in_channels, base_filters, hidden_size) < 1 or not blocks or min(blocks) < 1:
@@ -73,6 +76,7 @@ class ResNetEncoder(nn.Module):
         self.segment = SubpixelUpsample(base_filters, CLASSES)
         with torch.no_grad():
             self.segment.expand.bias.reshape(CLASSES, -1)[0] = BACKGROUND_LOGIT  # type: ignore[union-attr]
+        self.refinement = refinement
         cells = tuple(min(pool_size, side // factor) for side in roi_size)
         self.where = nn.Sequential(
             nn.Conv3d(previous, pool_channels, 1), nn.ReLU(inplace=True), nn.AdaptiveAvgPool3d(cells), nn.Flatten()
@@ -115,6 +119,8 @@ class ResNetEncoder(nn.Module):
         for finer in laterals[:-1][::-1]:
             pyramid = finer + interpolate(pyramid, scale_factor=2.0, mode="trilinear", align_corners=False)
         logits = self.segment(self.smooth(torch.relu(pyramid)))
+        if self.refinement is not None:
+            logits = self.refinement(image, logits)
         read = torch.cat([torch.cat(averages, dim=1), self.where(x)], dim=1)
         return self.appearance(read).float(), maps, logits
 

@@ -25,6 +25,7 @@ RECIPES = sorted((CONFIGS / "recipes").glob("*.yaml"))
 BASES = {"attention_maps": (INFERENCE,), "another_scanner": (TRAIN, EVALUATE)}
 # What an overlay adds instead of changing.
 NEW = {
+    "fine_segmentation": {"network_def#encoder#refinement"},
     "fine_tune": {"initial_weights"},
     "ema": {"ema", "ema_momentum", "ema_network", "checkpointed#ema_network"},
     "mean_teacher": {"ema", "ema_momentum", "ema_network", "checkpointed#ema_network", "two_views"}
@@ -111,6 +112,7 @@ OF_MODALITIES = ("modality_decoders", "modality_stem")
 OF_THE_NETWORK = (
     *("demo", "tiny", "small", "large", "roi_128"),
     *("mlp_heads", "grouped_heads", "invertible_heads", "heteroscedastic_heads"),
+    "fine_segmentation",
     *OF_MODALITIES,
     *OF_SUBSETS,
     *READOUTS,

@@ -1,0 +1,71 @@
+"""The segmentation's last step at full resolution."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool3d, cross_entropy, interpolate
+
+from semivae_bundle.networks.encoder import ResNetEncoder
+from semivae_bundle.networks.refinement import SegmentationRefinement
+
+
+def a_refinement() -> SegmentationRefinement:
+    torch.manual_seed(0)
+    return SegmentationRefinement(in_channels=2, classes=4, width=8, norm_groups=4)
+
+
+def checkerboards() -> tuple[Tensor, Tensor]:
+    """Images (8, 2, 8, 8, 8) whose first channel is a random class a voxel, and the classes (8, 8, 8, 8)."""
+    generator = torch.Generator().manual_seed(0)
+    classes = torch.randint(4, (8, 8, 8, 8), generator=generator)
+    noise = 0.1 * torch.randn(8, 2, 8, 8, 8, generator=generator)
+    return noise + torch.stack([classes, torch.zeros_like(classes)], dim=1), classes
+
+
+def test_a_fresh_one_changes_nothing_and_learns_in_all_its_parts() -> None:
+    module, (image, classes) = a_refinement(), checkerboards()
+    logits = torch.randn(8, 4, 8, 8, 8)
+    torch.testing.assert_close(module(image, logits), logits)
+    optimizer = torch.optim.SGD(module.parameters(), 0.1)
+    cross_entropy(module(image, logits), classes).backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    cross_entropy(module(image, logits), classes).backward()
+    assert [name for name, p in module.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_it_sees_what_half_the_sides_cannot_tell() -> None:
+    module, (image, classes) = a_refinement(), checkerboards()
+    truth = nn.functional.one_hot(classes, 4).movedim(-1, 1).float()
+    coarse = (
+        interpolate(avg_pool3d(truth, 2), scale_factor=2.0).clamp(min=1e-3).log()
+    )  # the best that half of them allow
+    before = cross_entropy(coarse, classes).item()
+    optimizer = torch.optim.Adam(module.parameters(), 0.02)
+    for _ in range(60):
+        loss = cross_entropy(module(image, coarse), classes)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.5 * before
+
+
+def test_the_encoder_s_logits_pass_through_it_and_it_scripts() -> None:
+    torch.manual_seed(0)
+    options = {"base_filters": 4, "blocks": [1, 1], "norm_groups": 4, "pool_size": 2, "pool_channels": 2}
+    module = a_refinement()
+    encoder = ResNetEncoder(2, [16, 16, 16], hidden_size=4, refinement=module, **options).eval()
+    image = torch.randn(1, 2, 16, 16, 16)
+    features, before = encoder(image)
+    nn.init.constant_(module.correct.bias, 0.5)
+    nn.init.normal_(module.correct.weight, std=0.3)
+    changed, after = encoder(image)
+    assert not torch.allclose(after, before + 0.5)
+    assert not torch.allclose(changed["size"], features["size"])
+    assert torch.equal(changed["appearance"], features["appearance"])
+    torch.testing.assert_close(torch.jit.script(encoder)(image)[1], after)
+
+
+def test_no_width_is_refused() -> None:
+    with pytest.raises(ValueError, match="found 4, 4 and 0"):
+        SegmentationRefinement(4, 4, 0, 8)
