@@ -8,28 +8,25 @@ from fnmatch import fnmatchcase
 from torch import nn
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
 
-from semivae_bundle.networks.semivae import SemiVAE
 
-
-class CheckpointedSemiVAE(SemiVAE):
-    """SemiVAE that remembers only what goes into each of its `units` (arXiv:1604.06174): same values and gradients.
+def checkpointed(network: nn.Module, units: Sequence[str]) -> nn.Module:
+    """`network` that remembers only what goes into each of its `units` (arXiv:1604.06174): same values and gradients.
 
     `units`: names of submodules, `*` for any part of a name, such as "encoder.stages.*.*" for every block of every
     stage. Each is run a second time in the backward pass, so a step costs about a third more arithmetic and holds the
     inside of one unit at a time. A unit has to be a function of its inputs: no running statistics, no hidden state.
+    ValueError where a name fits no submodule.
 
-    The names of the weights are those of SemiVAE, so a checkpoint goes either way. TorchScript cannot run a unit twice:
-    export from inference.json without this recipe, whose network takes the same weights.
+    The names of the weights stay, so a checkpoint goes either way. TorchScript cannot run a unit twice: export from
+    inference.json, whose network takes the same weights.
     """
-
-    def __init__(self, units: Sequence[str], **components: nn.Module) -> None:
-        super().__init__(**components)  # type: ignore[arg-type]
-        silent = [pattern for pattern in units if not checkpoint_units(self, pattern)]
-        if silent or not units:
-            names = [name for name, _ in self.named_modules() if name.count(".") == 1]
-            raise ValueError(
-                f"checkpointing: expected units that are submodules, such as {names[:4]}, found {silent or list(units)}"
-            )
+    names = [name for name, _ in network.named_modules() if name.count(".") == 1]
+    silent = [pattern for pattern in units if not checkpoint_units(network, pattern)]
+    if silent or not units:
+        raise ValueError(
+            f"checkpointing: expected units that are submodules, such as {names[:4]}, found {silent or list(units)}"
+        )
+    return network
 
 
 def checkpoint_units(module: nn.Module, pattern: str, prefix: str = "") -> list[str]:

@@ -224,6 +224,9 @@ def test_the_network_equals_that_of_training_but_for_its_packing() -> None:
     assert packed.pop("_target_") == "semivae_bundle.networks.packing.PackedSemiVAE"
     assert trained.pop("_target_") == "semivae_bundle.networks.semivae.SemiVAE"
     assert packed == trained
+    # What stands between in training: other weights to start from, units that run twice.
+    assert train["network"].pop("network") == "@lean_network"
+    assert infer_config["network"].pop("network") == "@network_def"
     shared = ("roi_size", "fov_mm", "partition", "latent_size", "targets", "feature_counts", "network")
     assert {name: infer_config[name] for name in shared} == {name: train[name] for name in shared}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from monai.bundle import ConfigParser
+from monai.bundle import ConfigParser, run
 from monai.networks.nets.resnet import ResNetFeatures
 from tiny_networks import TWO_STAGES
 from torch import Tensor
@@ -29,12 +29,12 @@ NEW = {
     "fine_tune": {"initial_weights"},
     "ema": {"ema", "ema_momentum", "ema_network", "checkpointed#ema_network"},
     "mean_teacher": {"ema", "ema_momentum", "ema_network", "checkpointed#ema_network", "two_views"}
-    | {"loss#extra#consistency", "loss#weights#consistency", "schedules#consistency"},
-    "semi_supervised": {"labelled_fraction", "settings#labelled_fraction"},
+    | {"loss#extra#consistency", "loss#weights#consistency", "schedules#consistency", "settings#unlabelled_scans"},
+    "semi_supervised": {"labelled_fraction", "settings#labelled_fraction", "settings#labelled_batches"},
     "label_fraction": {"label_fraction", "kept_labels", "kept_names"},
     "label_fraction_only": {"labelled_splits"},
     "longitudinal_pairs": {"train#trainer#prepare_batch#more"}
-    | {"loss#extra#visits", "loss#weights#visits", "schedules#visits"},
+    | {"loss#extra#visits", "loss#weights#visits", "schedules#visits", "settings#paired_batches"},
     "multi_gpu_train": {"imports", "local_rank", "initialize", "finalize"}
     | {f"{part}#{name}sampler" for part in ("train", "validate") for name in ("", "dataloader#")},
 }
@@ -58,7 +58,6 @@ NEW["feature_distance"] |= {"feature_weights", "feature_sha256", "feature_networ
 MORE_HANDLERS = {"+train#handlers"}
 NEW |= {
     "another_scanner": {"rescanned#variety"},
-    "activation_checkpointing": {"network_def#units"},
     "auxiliary_decoder": {"loss#extra#coarse", "loss#weights#coarse"} | MORE_HANDLERS,
     "capacity": {"loss#extra#capacity", "loss#weights#capacity"} | MORE_HANDLERS,
     "collapse": {"loss#extra#squared", "loss#weights#squared", "schedules#tumour_ce", "schedules#tumour_dice"},
@@ -263,7 +262,8 @@ def test_fine_tuning_starts_the_network_that_is_trained_from_the_given_weights(t
 @pytest.mark.parametrize("files", [(FINE_TUNE, MULTI_GPU), (MULTI_GPU, FINE_TUNE)], ids=["last", "first"])
 def test_fine_tuning_on_several_gpus_starts_from_the_weights_too(files: tuple[Path, ...]) -> None:
     parser = overlaid(TRAIN, *files)
-    assert parser["network#module#network"] == "@initial_network"
+    assert parser["network#module#network"] == "@lean_network"
+    assert parser["lean_network"] == "@initial_network"
     assert parser["initial_network#_target_"].endswith("started_from")
 
 
@@ -365,7 +365,36 @@ def test_two_processes_train_one_network(phantom_dir: Path, tmp_path: Path) -> N
     last = torch.load(tmp_path / "checkpoints" / "last.pt", weights_only=True)
     assert last["epoch"] == 2
     # Four training subjects, two per step and process: one step an epoch.
-    assert last["iteration"] == 2
+    assert {int(state["step"]) for state in last["optimizer"]["state"].values()} == {2}
+    assert last["lr_scheduler"] == {"epochs": 2}
     assert not any(name.startswith("module.") for name in last["network"])
     rows = (tmp_path / "metrics.csv").read_text().splitlines()
     assert len(rows) == len({row.rpartition(",")[0] for row in rows})
+    # One process goes on, in steps of its own: two an epoch.
+    alone = {**copy.deepcopy(options), "epochs": 3, "device": "$torch.device('cpu')"}
+    run(run_id="training", config_file=str(TRAIN), **alone)
+    last = torch.load(tmp_path / "checkpoints" / "last.pt", weights_only=True)
+    assert (last["epoch"], last["lr_scheduler"]) == (3, {"epochs": 3})
+    assert {int(state["step"]) for state in last["optimizer"]["state"].values()} == {4}
+
+
+@pytest.mark.parametrize(
+    "other", ["hierarchy", "modality_decoders", "product_of_experts", "mixture_of_experts", "fine_tune"]
+)
+def test_activation_checkpointing_goes_with_every_network(other: str, tmp_path: Path) -> None:
+    recipes = ["modality_dropout", other] if "experts" in other else [other]
+    files = [CONFIGS / "recipes" / f"{name}.yaml" for name in ("activation_checkpointing", *recipes)]
+    for order in (files, [*files[1:], files[0]]):
+        parser = overlaid(TRAIN, *order)
+        parser.update(
+            {
+                **copy.deepcopy(TWO_STAGES),
+                "initial_weights": str(tmp_path / "model.pt"),
+                "device": "$torch.device('cpu')",
+            }
+        )
+        torch.save(parser.get_parsed_content("network_def").state_dict(), tmp_path / "model.pt")
+        parser.parse(True)
+        network = parser.get_parsed_content("network")
+        again = [name for name, module in network.named_modules() if hasattr(module, "checkpoint_fn")]
+        assert {name.partition(".")[0] for name in again} == {"encoder", "decoder"}

@@ -1,13 +1,12 @@
 """Running units again instead of remembering them."""
 
 import copy
-from functools import partial
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from semivae_bundle.networks.checkpointing import CheckpointedSemiVAE
+from semivae_bundle.networks.checkpointing import checkpointed
 from semivae_bundle.networks.packing import PackedSemiVAE
 from semivae_bundle.networks.semivae import SemiVAE
 
@@ -19,7 +18,6 @@ UNITS = [
     "decoder.anchored.*",
     "decoder.atlas",
 ]
-checkpointed = partial(CheckpointedSemiVAE, UNITS)
 
 
 def gradients(network: SemiVAE, image: Tensor, bf16: bool = False) -> dict[str, Tensor]:
@@ -40,13 +38,13 @@ def test_every_gradient_is_what_it_is_without(
     make_network, image: Tensor, bf16: bool, tolerance: float, blocks: tuple[int, ...]
 ) -> None:
     expected = gradients(make_network(blocks=blocks), image, bf16)
-    found = gradients(make_network(kind=checkpointed, blocks=blocks), image, bf16)
+    found = gradients(checkpointed(make_network(blocks=blocks), UNITS), image, bf16)
     assert all(value.any() for value in found.values())
     torch.testing.assert_close(found, expected, atol=tolerance, rtol=tolerance)
 
 
 def test_each_unit_runs_once_more_in_the_backward_pass(make_network, image: Tensor) -> None:
-    network, runs = make_network(kind=checkpointed), []
+    network, runs = checkpointed(make_network(), UNITS), []
     network.encoder.stages[1][0].conv1.register_forward_hook(lambda *_: runs.append("block"))
     network.encoder.laterals[0].register_forward_hook(lambda *_: runs.append("no unit"))
     gradients(network, image)
@@ -54,7 +52,7 @@ def test_each_unit_runs_once_more_in_the_backward_pass(make_network, image: Tens
 
 
 def test_weights_go_either_way_under_the_same_names(make_network, image: Tensor) -> None:
-    plain, ours, packed = (make_network(kind=kind) for kind in (SemiVAE, checkpointed, PackedSemiVAE))
+    plain, ours, packed = make_network(), checkpointed(make_network(), UNITS), make_network(kind=PackedSemiVAE)
     assert list(ours.state_dict()) == list(plain.state_dict())
     with torch.no_grad():
         for parameter in ours.parameters():
@@ -67,14 +65,14 @@ def test_weights_go_either_way_under_the_same_names(make_network, image: Tensor)
 
 
 def test_the_weights_are_exported_by_way_of_the_network_without_units(make_network, image: Tensor) -> None:
-    trained, packed = make_network(kind=checkpointed).eval(), make_network(kind=PackedSemiVAE).eval()
+    trained, packed = checkpointed(make_network(), UNITS).eval(), make_network(kind=PackedSemiVAE).eval()
     packed.load_state_dict(trained.state_dict())
     with torch.no_grad():
         torch.testing.assert_close(torch.jit.script(packed)(image), packed(image))
 
 
 def test_a_running_average_has_weights_of_its_own(make_network, image: Tensor) -> None:
-    network = make_network(kind=checkpointed).eval()
+    network = checkpointed(make_network(), UNITS).eval()
     average = copy.deepcopy(network)
     before = average(image)["mean"].detach()
     with torch.no_grad():
@@ -86,11 +84,11 @@ def test_a_running_average_has_weights_of_its_own(make_network, image: Tensor) -
 @pytest.mark.parametrize("units", [["encoder.stages.*.*", "encoder.stage"], []])
 def test_units_that_are_no_submodules_are_refused(make_network, units: list[str]) -> None:
     with pytest.raises(ValueError, match=r"expected units that are submodules, such as \['encoder.stem'"):
-        make_network(kind=partial(CheckpointedSemiVAE, units))
+        checkpointed(make_network(), units)
 
 
 def test_the_outermost_unit_is_the_one_that_runs_again(make_network) -> None:
-    network = make_network(kind=partial(CheckpointedSemiVAE, ["encoder*"]))
+    network = checkpointed(make_network(), ["encoder*"])
     wrapped = [name for name, module in network.named_modules() if hasattr(module, "checkpoint_fn")]
     assert wrapped == ["encoder"]
     assert isinstance(network.encoder.stem, nn.Sequential)
