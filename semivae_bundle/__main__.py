@@ -247,7 +247,7 @@ def growth(
         log_rate=log_rate,
         log_capacity=log_capacity,
         factors=None if factors is None else Path(str(factors)),
-        keep_novel=keep_novel,
+        **read_flags(keep_novel=keep_novel),
     )
 
 
@@ -285,13 +285,15 @@ COMMANDS = {
 
 
 def expected_error(error: BaseException) -> BaseException | None:
-    """The error that this package raised on purpose, at the bottom of what MONAI wrapped around it; None for others."""
-    found = None
+    """The error that this package raised on purpose, below what MONAI wrapped around it; None for others."""
     for link in _chain(error):
+        # No permission, a full disk, a folder that is a file: the message has the path, and it is the user's.
+        if isinstance(link, OSError) and link.filename is not None:
+            return link
         frames = traceback.extract_tb(link.__traceback__)
         if isinstance(link, EXPECTED) and frames and Path(frames[-1].filename).resolve().is_relative_to(PACKAGE):
-            found = link
-    return found
+            return link
+    return None
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

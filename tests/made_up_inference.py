@@ -41,7 +41,9 @@ def write_inference(folder: Path, volumes: pd.DataFrame, sd: float, level: float
     mm3 = volumes["mm3"].to_numpy()
     upper = np.expm1(np.log1p(mm3) + z * sd)
     lower = np.expm1(np.log1p(mm3) - z * sd).clip(0)
-    features = keys.assign(vol_total_mm3=mm3, vol_total_mm3_lower=lower, vol_total_mm3_upper=upper)
+    features = keys.assign(
+        segmented_total_mm3=mm3, vol_total_mm3=mm3, vol_total_mm3_lower=lower, vol_total_mm3_upper=upper
+    )
     names = latent_columns(PARTITION)
     means = pd.DataFrame(np.arange(len(keys))[:, None] * np.ones(128), columns=[f"mean_{name}" for name in names])
     log_vars = pd.DataFrame(np.full((len(keys), 128), -2.0), columns=[f"log_var_{name}" for name in names])

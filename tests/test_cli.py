@@ -113,6 +113,18 @@ def test_a_misspelt_option_is_refused_with_the_nearest_ones(tmp_path: Path, caps
     assert "--network_def#encodr#blocks" in said
 
 
+def test_growth_takes_a_yes_or_no_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = failure(["growth", str(tmp_path), "--keep_novel", "perhaps"], capsys)
+    assert "keep_novel: expected true or false, found 'perhaps'" in said
+    assert "found no features.csv" in failure(["growth", str(tmp_path), "--keep_novel", "false"], capsys)
+
+
+def test_what_the_system_refuses_is_a_line_with_its_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    said = failure(["phantom", str(tmp_path / "file"), "--n", "1", "--size", "32", "--spacing", "7.5"], capsys)
+    assert str(tmp_path / "file") in said
+
+
 def test_an_unknown_recipe_is_refused_with_the_known_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = failure(["train", str(tmp_path), "--recipe", "xyz"], capsys)
     assert "there are activation_checkpointing, " in said

@@ -15,7 +15,7 @@ from semivae_bundle.data.layouts import find_subjects
 from semivae_bundle.data.orientation import ambiguous_orientations, check_overrides
 from semivae_bundle.data.parallel import in_parallel
 from semivae_bundle.data.problems import CohortError, Problem, Quarantined
-from semivae_bundle.data.splits import check_fractions, divide_cohort, read_splits_record
+from semivae_bundle.data.splits import check_fractions, divide_cohort, load_splits, read_splits_record
 from semivae_bundle.data.subjects import Subject
 from semivae_bundle.data.summary import summarise_cohort, summarise_splits
 
@@ -158,6 +158,13 @@ def load_or_index_cohort(
             "--output_dir to keep both"
         )
     _raise_unusable(cohort, strict, cohort_file)
+    divided = {name for names in load_splits(splits_file).values() for name in names}
+    if apart := sorted(divided ^ {subject.subject for subject in cohort.subjects}):
+        raise CohortError(
+            f"{splits_file}: expected the {len(cohort.subjects)} subjects of {cohort_file}, found {len(divided)}; they "
+            f"differ in {', '.join(apart[:3])}{', ...' if len(apart) > 3 else ''}; an index was interrupted, run "
+            "`index` again"
+        )
     return cohort
 
 

@@ -14,6 +14,7 @@ from monai.data import Dataset
 
 from semivae_bundle.data.files import atomic_path, sha256_of_files
 from semivae_bundle.data.parallel import made_where_missing
+from semivae_bundle.data.problems import naming
 from semivae_bundle.data.transforms import Preprocessing
 
 PASSED_ON = ("subject", "features", "present")
@@ -75,6 +76,14 @@ class CachedSubjects(Dataset):
         return self.augmentation(sample) if self.augmentation else sample
 
 
+class NamedScans(Dataset):
+    """MONAI's Dataset of items with a `subject`, which an error on the way names."""
+
+    def _transform(self, index: int) -> Any:
+        with naming(self.data[index]["subject"]):
+            return super()._transform(index)
+
+
 def cache_key(item: Mapping[str, Any], preprocessing: Preprocessing) -> str:
     """Hash of the bytes of the subject's files, of how they are to be read, and of the transform's parameters."""
     images = item["image"] if isinstance(item["image"], (list, tuple)) else [item["image"]]
@@ -99,7 +108,8 @@ def cache_subject(item: Mapping[str, Any], preprocessing: Preprocessing, cache_d
     file = cache_file(item, preprocessing, cache_dir)
     if not file.exists():
         cache_dir.mkdir(parents=True, exist_ok=True)
-        arrays = {name: value.numpy().astype(np.float16) for name, value in preprocessing(item).items()}
+        with naming(item["subject"]):
+            arrays = {name: value.numpy().astype(np.float16) for name, value in preprocessing(item).items()}
         with atomic_path(file) as part, part.open("wb") as stream:
             np.savez(stream, **arrays)  # type: ignore[arg-type]
     return file

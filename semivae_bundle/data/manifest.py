@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,7 +19,8 @@ def read_manifest(dataset_dir: Path, manifest: str | Path) -> list[FoundSubject]
     """One subject per row of `manifest` (a path in `dataset_dir`, or any other path).
 
     Columns: subject and four image paths; optional visit, date (YYYY-MM-DD) and seg. Paths are relative to
-    `dataset_dir`, or absolute. Rows that share `subject` are visits of one patient and are called SUBJECT-VISIT.
+    `dataset_dir`, or absolute. Rows that share `subject` are visits of one patient and are called SUBJECT-VISIT. The
+    case of a column's name does not matter; a line names the columns that nothing reads.
     """
     path = dataset_dir / manifest if (dataset_dir / manifest).is_file() else Path(manifest)
     if not path.is_file():
@@ -26,16 +28,24 @@ def read_manifest(dataset_dir: Path, manifest: str | Path) -> list[FoundSubject]
             f"manifest: expected a CSV file, found none at {manifest}; give its path with manifest=FILE"
         )
     # utf-8-sig: spreadsheets put a byte-order mark before the first column's name.
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
-        columns = [str(column).strip() for column in reader.fieldnames or ()]
-        if missing := [column for column in REQUIRED_COLUMNS if column not in columns]:
-            raise CohortError(
-                f"{path}: expected the columns {', '.join(REQUIRED_COLUMNS)} (and optionally "
-                f"{', '.join(OPTIONAL_COLUMNS)}), found {columns}; add {', '.join(missing)}"
-            )
-        reader.fieldnames = columns
-        rows = [{key: str(value or "").strip() for key, value in row.items() if key} for row in reader]
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CohortError(
+            f"{path}: expected a CSV file in UTF-8, found byte {error.object[error.start]:#x} at {error.start}; save "
+            "it as 'CSV UTF-8'"
+        ) from error
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    columns = [str(column).strip().lower() for column in reader.fieldnames or ()]
+    if missing := [column for column in REQUIRED_COLUMNS if column not in columns]:
+        raise CohortError(
+            f"{path}: expected the columns {', '.join(REQUIRED_COLUMNS)} (and optionally "
+            f"{', '.join(OPTIONAL_COLUMNS)}), found {columns}; add {', '.join(missing)}"
+        )
+    if unread := [column for column in columns if column not in REQUIRED_COLUMNS + OPTIONAL_COLUMNS]:
+        print(f"{path}: columns that nothing reads: {', '.join(unread)}; optional are {', '.join(OPTIONAL_COLUMNS)}")
+    reader.fieldnames = columns
+    rows = [{key: str(value or "").strip() for key, value in row.items() if key} for row in reader]
     return [_subject(dataset_dir, row, line) for line, row in enumerate(rows, start=2) if any(row.values())]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -102,3 +103,17 @@ class Quarantined:
     def from_dict(cls, record: Mapping[str, Any]) -> Quarantined:
         """Inverse of `to_dict`."""
         return cls(record["subject"], tuple(Problem.from_dict(problem) for problem in record["problems"]))
+
+
+@contextmanager
+def naming(subject: str) -> Iterator[None]:
+    """Whatever cannot be done with a scan inside is a ValueError that says whose it is."""
+    try:
+        yield
+    except Exception as error:
+        reason: BaseException = error
+        while reason.__cause__ is not None:
+            reason = reason.__cause__
+        # MONAI's go on for pages: the reason is in the first line.
+        told = str(reason).partition("\n")[0]
+        raise ValueError(f"{subject}: {told}; correct the scan, or take it out of the folder") from error

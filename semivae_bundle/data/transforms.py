@@ -26,6 +26,7 @@ from monai.transforms import (
 from semivae_bundle.data.field_of_view import BrainFieldOfViewd, FieldOfViewd
 from semivae_bundle.data.masks import read_mask
 from semivae_bundle.data.orientation import stated_affine
+from semivae_bundle.data.shared_grid import SharedGridReader
 from semivae_bundle.data.subjects import MODALITIES
 
 TUMOUR_LABELS = (1, 2, 3)  # NCR, ED, ET
@@ -151,7 +152,7 @@ def image_transforms(keys: Sequence[str], roi_size: Sequence[int], fov_mm: Seque
     it.
     """
     return [
-        LoadImaged(keys=keys, image_only=True, dtype=np.float32),
+        LoadImaged(keys=keys, reader=SharedGridReader(), image_only=True, dtype=np.float32),
         EnsureChannelFirstd(keys=keys),
         StatedGeometryd(keys=keys),
         Orientationd(keys=keys, axcodes="RAS", labels=(("L", "R"), ("P", "A"), ("I", "S"))),

@@ -29,12 +29,13 @@ class Volume:
 
 def is_nifti(name: str) -> bool:
     """Whether a file's name says NIfTI; macOS's `._` companions and other hidden files don't count."""
-    return name.endswith(SUFFIXES) and not name.startswith(".")
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
 
 
 def nifti_stem(name: str) -> str:
-    """A file's name without .nii or .nii.gz."""
-    return name.removesuffix(".gz").removesuffix(".nii")
+    """A file's name without .nii or .nii.gz, whatever their case."""
+    suffix = next((one for one in SUFFIXES if name.lower().endswith(one)), "")
+    return name[: len(name) - len(suffix)]
 
 
 def read_volume(path: str | Path) -> Volume:
@@ -48,7 +49,7 @@ def read_volume(path: str | Path) -> Volume:
         raise FileNotFoundError(f"{path}: no such file")
     try:
         content = path.read_bytes()
-        content = gzip.decompress(content) if path.name.endswith(".gz") else content
+        content = gzip.decompress(content) if path.name.lower().endswith(".gz") else content
         image = _image_class(content).from_bytes(content)
         data = np.asanyarray(image.dataobj)
     # A damaged file makes gzip, zlib, NumPy and nibabel raise a dozen unrelated types.

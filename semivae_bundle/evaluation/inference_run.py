@@ -83,6 +83,7 @@ class InferenceRun:
         print(f"{self.output_dir}: {len(done)} scans done before, {len(left)} to do", flush=True)
         if not left:
             print("nothing to do; pass --overwrite true to do it again", flush=True)
+            self.write()  # what was skipped or warned of this time
         return [scan.item() for scan in left]
 
     def correct(self, done: Mapping[str, Scan]) -> None:

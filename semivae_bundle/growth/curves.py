@@ -31,7 +31,16 @@ def write_growth_curves(
 ) -> pd.DataFrame:
     """Fit each patient of `inference`; write growth.csv and growth.png into `folder`, say what is in them, and return
     the table. `factors`: factors.csv of a phantom cohort, whose true curves are compared. See `fit_gompertz`.
+    ValueError for a prior that is no mean and standard deviation.
     """
+    for name, prior in (("log_rate", log_rate), ("log_capacity", log_capacity)):
+        numbers = [prior] if isinstance(prior, int | float) else list(prior)
+        if len(numbers) != 2 or not np.isfinite(numbers).all() or numbers[1] <= 0:
+            raise ValueError(
+                f'{name}: expected a mean and a standard deviation above 0, such as "[0.0,0.5]", found {prior}'
+            )
+    if factors is not None and not factors.is_file():
+        raise FileNotFoundError(f"factors: expected the factors.csv of a phantom cohort, found no file {factors}")
     visits = read_visits(inference, keep_novel)
     fits = {patient: fit_gompertz(own, log_rate, log_capacity) for patient, own in visits.groupby("patient")}
     curves = pd.DataFrame(fits).T.astype({"visits": int})

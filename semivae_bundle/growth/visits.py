@@ -17,6 +17,7 @@ from semivae_bundle.evaluation.export_tables import TURNED_AWAY, VERDICT
 
 KEYS = ["subject", "patient", "visit", "date", "modalities"]
 VOLUME = "vol_total_mm3"
+SEGMENTED = "segmented_total_mm3"  # 0 where nothing was seen, where a regression still says something
 UNTOLD_SPREAD = 0.3  # of a log-volume, for a scan without an interval
 
 
@@ -39,7 +40,7 @@ def read_visits(inference: str | Path, keep_novel: bool = False) -> pd.DataFrame
     if not keep_novel and (folder / "novelty.csv").is_file():
         verdicts = table["subject"].map(_read(folder, "novelty").set_index("subject")[VERDICT])
         table = _without(table, verdicts == TURNED_AWAY, "unlike those calibrated on (novelty.csv)")
-    table = _without(table, table["ln_volume"].isna(), "without a tumour")
+    table = _without(table, table["ln_volume"].isna() | (table[SEGMENTED] == 0), "without a tumour")
     table = _without(table, ~table["patient"].duplicated(keep=False), "of patients with no other")
     if table.empty:
         raise ValueError(
@@ -80,6 +81,8 @@ def repeat_variances(repeatability_file: str | Path) -> Tensor:
 
 def _read(folder: Path, name: str) -> pd.DataFrame:
     """A table of the inference; a patient may be called NA, and 00012 is no number."""
+    if not (folder / f"{name}.csv").is_file():
+        raise FileNotFoundError(f"{folder}: expected the output_dir of an inference, found no {name}.csv; run infer")
     keys = dict.fromkeys(KEYS, str)
     return pd.read_csv(folder / f"{name}.csv", dtype=keys, keep_default_na=False, na_values=[""])
 

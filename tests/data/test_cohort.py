@@ -189,3 +189,17 @@ def test_the_four_real_subjects_are_usable_with_label_4_mapped_and_the_turned_he
     labels, spacing = read_mask(REAL / str(subjects["TCGA-FG-6692"].seg), subjects["TCGA-FG-6692"].label_map)
     assert set(np.unique(labels)) == {0, 1, 2, 3}
     np.testing.assert_allclose(spacing, 1)
+
+
+def test_splits_of_another_index_are_refused(save_scan, tmp_path: Path) -> None:
+    folder, out = save_scan("A"), tmp_path / "out"
+    save_scan("B")
+    index(folder, out, load_or_index_cohort)
+    # As after an index that was stopped between its two files.
+    cohort = json.loads((out / "cohort.json").read_text())
+    cohort["subjects"] = cohort["subjects"][:1]
+    (out / "cohort.json").write_text(json.dumps(cohort))
+    with pytest.raises(
+        CohortError, match=r"splits.json: expected the 1 subjects of .*found 2; they differ in B; .*again"
+    ):
+        index(folder, out, load_or_index_cohort)

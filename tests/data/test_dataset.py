@@ -8,11 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import joblib
+import nibabel
 import numpy as np
 import pytest
 import torch
 
-from semivae_bundle.data.dataset import CachedSubjects, cache_key, cache_subject
+from semivae_bundle.data.dataset import CachedSubjects, NamedScans, cache_key, cache_subject
 from semivae_bundle.data.transforms import Preprocessing
 
 VIEW = Preprocessing((8, 8, 8), (16.0, 16.0, 16.0))
@@ -187,3 +188,29 @@ def test_an_interrupted_write_leaves_nothing_to_be_taken_for_a_result(items, tmp
 def test_the_cache_is_plain_arrays_without_pickles(items, tmp_path: Path) -> None:
     with np.load(cache_subject(items[0], VIEW, tmp_path / "cache"), allow_pickle=False) as stored:
         assert {name: stored[name].dtype for name in stored} == {"image": np.float16, "regions": np.float16}
+
+
+def test_a_scan_that_cannot_be_preprocessed_is_named(items, tmp_path: Path) -> None:
+    Path(items[1]["image"][2]).write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"^B: .*; correct the scan, or take it out of the folder$"):
+        CachedSubjects(items, VIEW, tmp_path / "cache")[1]
+    scans = NamedScans(items, VIEW)
+    assert set(scans[0]) == {"image", "regions"}
+    with pytest.raises(ValueError, match=r"^B: "):
+        scans[1]
+
+
+def moved(file: str, by: float) -> None:
+    image = nibabel.load(file)
+    affine = image.affine.copy()
+    affine[0, 1] += by
+    nibabel.save(nibabel.Nifti1Image(np.asanyarray(image.dataobj), affine), file)
+
+
+def test_files_that_agree_but_for_rounding_are_one_image(items) -> None:
+    expected = VIEW(items[1])["image"]
+    moved(items[1]["image"][1], 2e-7)
+    torch.testing.assert_close(VIEW(items[1])["image"], expected)
+    moved(items[1]["image"][1], 0.1)
+    with pytest.raises(RuntimeError):
+        VIEW(items[1])

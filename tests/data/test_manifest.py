@@ -83,3 +83,18 @@ def test_a_manifest_without_its_columns_or_rows_or_file_says_so(folder: Path) ->
         find_subjects(write(folder), "scans.csv")
     with pytest.raises(FileNotFoundError, match=r"none at absent\.csv"):
         find_subjects(folder, "absent.csv")
+
+
+def test_the_case_of_a_column_does_not_matter_and_columns_that_nothing_reads_are_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header = HEADER.replace("date", "Date").replace("seg", "Segmentation")
+    (found,) = find_subjects(write(folder, row("A_", date="2021-02-03"), header=header), "scans.csv")
+    assert (found.date, found.segs) == ("2021-02-03", ())
+    assert "columns that nothing reads: segmentation; optional are visit, date, seg" in capsys.readouterr().out
+
+
+def test_a_manifest_that_is_not_in_utf_8_says_so(folder: Path) -> None:
+    (folder / "scans.csv").write_bytes((HEADER + row("M\u00fcller")).encode("latin-1"))
+    with pytest.raises(CohortError, match=r"scans.csv: expected a CSV file in UTF-8, found byte 0xfc .*CSV UTF-8"):
+        find_subjects(folder, "scans.csv")

@@ -115,3 +115,19 @@ def test_the_error_of_measurement_comes_from_a_file_of_repeats(tmp_path: Path) -
     file = tmp_path / "repeatability.json"
     file.write_text(json.dumps({"dimensions": dimensions}))
     torch.testing.assert_close(repeat_variances(file), torch.tensor([0.25, 0.01]))
+
+
+def test_a_scan_in_which_nothing_was_segmented_has_no_tumour_whatever_the_regression_says(
+    changed: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = changed()
+    features = pd.read_csv(folder / "features.csv", dtype=str)
+    features.loc[features["subject"] == "00001-2", "segmented_total_mm3"] = "0"
+    features.to_csv(folder / "features.csv", index=False)
+    assert "00001-2" not in set(read_visits(folder)["subject"])
+    assert "without a tumour: 1 of 12 (00001-2)" in capsys.readouterr().out
+
+
+def test_a_folder_of_no_inference_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"expected the output_dir of an inference, found no features.csv"):
+        read_visits(tmp_path)

@@ -92,3 +92,15 @@ def test_phantoms_are_compared_with_what_they_grew_by(
     factors[4:].to_csv(file, index=False)
     with pytest.raises(ValueError, match=r"expected the factors of all patients, found none of \['00000'\]"):
         read_truth(file, read_visits(inference))
+
+
+@pytest.mark.parametrize("prior", [0.5, [0.0], [0.0, 0.0], [float("nan"), 1.0]])
+def test_a_prior_that_is_no_mean_and_deviation_is_refused(prior, inference: Path, tmp_path: Path) -> None:
+    priors = {**PRIORS, "log_rate": prior}
+    with pytest.raises(ValueError, match="log_rate: expected a mean and a standard deviation above 0"):
+        write_growth_curves(inference, tmp_path, **priors, factors=None, keep_novel=False)
+
+
+def test_factors_that_are_not_there_are_told(inference: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"factors: expected the factors\.csv"):
+        write_growth_curves(inference, tmp_path, **PRIORS, factors=tmp_path / "none.csv", keep_novel=False)
