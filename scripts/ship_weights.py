@@ -12,6 +12,7 @@ trained:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor
 
 from semivae_bundle.data.files import atomic_path
+from semivae_bundle.training.weights_record import write_weights_record
 
 ZOO_LIMIT_MB = 25.0  # larger files have to lie elsewhere, behind a URL
 LARGE = 10_000  # numbers; smaller tensors take no room, and the features are read through them
@@ -37,7 +39,7 @@ def halved(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def ship(output_dir: str, models_dir: str = "models") -> None:
-    """Write model.pt and normalizer.json.
+    """Write model.pt, what it was trained on as model.json, and normalizer.json.
 
     Args:
         output_dir: what the training wrote into: checkpoints/model.pt and normalizer.json
@@ -50,6 +52,8 @@ def ship(output_dir: str, models_dir: str = "models") -> None:
         torch.save(state, part)
     with atomic_path(target / "normalizer.json") as part:
         part.write_bytes((source / "normalizer.json").read_bytes())
+    record = json.loads((source / "checkpoints" / "model.json").read_text(encoding="utf-8"))
+    write_weights_record(target / "model.pt", record["made_for"])
     megabytes = (target / "model.pt").stat().st_size / 1e6
     print(f"{target / 'model.pt'}: {megabytes:.1f} MB{'' if megabytes < ZOO_LIMIT_MB else ', beyond the Zoo'}")
 

@@ -1,11 +1,15 @@
 """What is shipped of a training."""
 
+import json
 import runpy
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
+
+from semivae_bundle.data.files import sha256_of_file
+from semivae_bundle.training.weights_record import write_weights_record
 
 SCRIPT = runpy.run_path(str(Path(__file__).parents[1] / "scripts" / "ship_weights.py"))
 
@@ -16,6 +20,7 @@ def trained(tmp_path: Path) -> nn.Module:
     network = nn.Sequential(nn.Linear(100, 200), nn.BatchNorm1d(200), nn.Linear(200, 3))
     (tmp_path / "outputs" / "checkpoints").mkdir(parents=True)
     torch.save(network.state_dict(), tmp_path / "outputs" / "checkpoints" / "model.pt")
+    write_weights_record(tmp_path / "outputs" / "checkpoints" / "model.pt", "made for")
     (tmp_path / "outputs" / "normalizer.json").write_text("{}\n")
     return network
 
@@ -29,6 +34,9 @@ def test_large_weights_are_halved_and_load_as_they_were_to_three_digits(trained:
     for name, value in trained.state_dict().items():
         torch.testing.assert_close(loaded.state_dict()[name], value, rtol=1e-3, atol=1e-6)
     assert (tmp_path / "models" / "normalizer.json").read_text() == "{}\n"
+    record = json.loads((tmp_path / "models" / "model.json").read_text())
+    assert record["made_for"] == "made for"
+    assert record["sha256"] == sha256_of_file(tmp_path / "models" / "model.pt")
 
 
 def test_a_weight_that_half_precision_cannot_hold_is_named() -> None:

@@ -93,7 +93,7 @@ def test_training_leaves_checkpoints_curves_and_the_agreed_metrics(unbroken: Pat
     assert {f"weight/{term}" for term in terms} <= names
     assert {f"val_epoch/{term}" for term in terms} <= names
     assert all(math.isfinite(value) for value in found.values())
-    assert sorted(path.name for path in (unbroken / "checkpoints").iterdir()) == ["last.pt", "model.pt"]
+    assert sorted(path.name for path in (unbroken / "checkpoints").iterdir()) == ["last.pt", "model.json", "model.pt"]
     assert list((unbroken / "tensorboard").glob("events.out.tfevents.*"))
 
 

@@ -18,6 +18,8 @@ from semivae_bundle.evaluation.export_tables import TURNED_AWAY, VERDICT, Growin
 from semivae_bundle.evaluation.inference_scans import FoundScans, Scan
 from semivae_bundle.evaluation.prerequisites import require_checkpoint
 from semivae_bundle.evaluation.provenance import checkpoint_record
+from semivae_bundle.features.normalizer import Normalizer
+from semivae_bundle.training.weights_record import require_trained_with
 
 SCHEMA = "semivae-inference/4"
 # Key of the post-processed output -> how its file is called.
@@ -32,7 +34,8 @@ class InferenceRun:
     settings or package version are never continued: everything is then done again. `settings`: plain values that change
     results. `calibration`: what bounds and verdicts come from, None to go without.
     `attention`: keys attention_<partition> of the output that are written as well.
-    Raises at construction where the checkpoint is missing, before any scan is read.
+    Raises at construction, before any scan is read, where the checkpoint is missing or was trained with another
+    normalizer.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class InferenceRun:
         self.overwrite = overwrite
         self.save_reconstruction = save_reconstruction
         self.attention = tuple(attention)
+        require_trained_with(require_checkpoint(checkpoint), Normalizer.from_json(normalizer_file))
         self.made_by = {
             "schema": SCHEMA,
             "package_version": __version__,

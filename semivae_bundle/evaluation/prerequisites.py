@@ -12,7 +12,9 @@ from pathlib import Path
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from semivae_bundle.features.normalizer import Normalizer
 from semivae_bundle.training.weights_file import misfit_of, read_torch
+from semivae_bundle.training.weights_record import require_trained_with
 
 
 def require_checkpoint(checkpoint: str | Path) -> Path:
@@ -75,6 +77,14 @@ def checkpoint_or_exit(checkpoint: str | Path, network: nn.Module, command: str 
     try:
         return require_weights(checkpoint, network)
     except (FileNotFoundError, ValueError) as error:
+        raise SystemExit(f"{command}: {error}") from None
+
+
+def normalizer_or_exit(checkpoint: str | Path, normalizer: Normalizer, command: str = "evaluating") -> None:
+    """`require_trained_with`, ending the command with its message."""
+    try:
+        require_trained_with(checkpoint, normalizer)
+    except ValueError as error:
         raise SystemExit(f"{command}: {error}") from None
 
 

@@ -15,6 +15,7 @@ from torch import nn
 
 from semivae_bundle.data.files import atomic_path
 from semivae_bundle.training.settings import differing, settings_of
+from semivae_bundle.training.weights_record import write_weights_record
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +28,9 @@ TOLD = 3
 class Checkpoints:
     """After every epoch writes `last.pt` (everything to resume); when `key` is the best so far, also `model.pt`.
 
-    `model.pt` is the bare state_dict of `best_network`, as the Model Zoo wants it. `objects`: name -> anything with
-    state_dict, such as network, optimiser, learning-rate schedule and early stop. With `resume`, a run whose folder
+    `model.pt` is the bare state_dict of `best_network`, as the Model Zoo wants it; `model.json` beside it says what it
+    was trained on. `objects`: name -> anything with state_dict, such as network, optimiser, learning-rate schedule and
+    early stop. With `resume`, a run whose folder
     holds a `last.pt` goes on from there, in the same epoch whatever the number of steps in one. It refuses to where
     `made_for` differs, a text that names the cohort, or `settings`, what the training is made of (`settings_of`): half
     a training of one kind and half of another is none. More `epochs`, and the `schedules` that go with them, are the
@@ -119,6 +121,7 @@ class Checkpoints:
             }
             with atomic_path(self.folder / "model.pt") as part:
                 torch.save(weights, part)
+            write_weights_record(self.folder / "model.pt", self.made_for)
         state = {name: thing.state_dict() for name, thing in self.objects.items()}
         state |= {"best": self.best, "epoch": engine.state.epoch, "made_for": self.made_for, "settings": self.described}
         with atomic_path(self.folder / "last.pt") as part:
