@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,18 @@ TERTILES = ("small", "middle", "large")
 
 
 def coverage_section(
-    results: Results, normalizer: Normalizer, calibration: Calibration, split: str, level: float, seed: int
+    results: Results,
+    normalizer: Normalizer,
+    calibration: Calibration,
+    provenance: Mapping[str, Any],
+    level: float,
+    seed: int,
 ) -> dict[str, Any]:
     """Per feature the share of scans whose measured value lies in its interval, over one drawn scan per patient.
 
     `level` is that of the Clopper-Pearson intervals of the coverage, not the level of the intervals. `expected` is the
-    range that the coverage falls into at that level if calibration and evaluated scans are exchangeable.
+    range that the coverage falls into at that level if calibration and evaluated scans are exchangeable. `provenance`:
+    the evaluation's, by whose split the coverage is independent evidence or not.
     """
     predicted, measured = normalizer.inverse(results.predicted), normalizer.inverse(results.target)
     half = calibration.half_widths(predicted)
@@ -45,13 +52,12 @@ def coverage_section(
             "mean_width_table": {"unit": feature.unit, "value": mean_of(2 * half[rows, f])},
             "tertiles": {name: share(inside[thirds == third], level) for third, name in enumerate(TERTILES)},
         }
-    source = calibration.provenance["split"]
     return dict(
         plain(
             {
                 "level": calibration.level,
-                "calibrated_on": source,
-                "independent": source != split,
+                "calibrated_on": calibration.provenance["split"],
+                "independent": is_independent(calibration.provenance, provenance),
                 "interval_of_coverage": "Clopper-Pearson",
                 "interval_level": level,
                 "tertiles": "thirds of the evaluated scans by the measured volume of the whole tumour",
@@ -59,6 +65,15 @@ def coverage_section(
             }
         )
     )
+
+
+def is_independent(calibrated: Mapping[str, Any], evaluated: Mapping[str, Any]) -> bool:
+    """Whether scans of the split `evaluated` say something of intervals made on that of `calibrated`: not if they are
+    the same, and not if the network was trained on them. Splits are told by name and by the hash of the division.
+    """
+    names = ("split", "split_sha256")
+    same = [calibrated.get(name) for name in names] == [evaluated.get(name) for name in names]
+    return evaluated["split"] != "train" and not same
 
 
 def share(inside: NDArray[np.bool_], level: float) -> dict[str, Any]:

@@ -116,9 +116,8 @@ class EvaluationReport:
         spread = self.intervals
         report |= self.attention.section(results.patients, spread.resamples, spread.seed, spread.level)
         if self.calibration is not None:
-            split = str(self.provenance["split"])
             report["coverage"] = coverage_section(
-                results, self.normalizer, self.calibration, split, spread.level, spread.seed
+                results, self.normalizer, self.calibration, self.provenance, spread.level, spread.seed
             )
         report["verdict_targets"] = asdict(self.targets)
         write_json_atomically(self.folder / "metrics.json", report)

@@ -21,6 +21,7 @@ from semivae_bundle.evaluation.latent_independence import (
     distance_correlations,
 )
 from semivae_bundle.evaluation.latent_options import LatentOptions
+from semivae_bundle.evaluation.patient_level import patient_averages
 from semivae_bundle.networks.partition import partition_slices
 from semivae_bundle.training.latent_metrics import ACTIVE_VARIANCE, active_units, max_correlation
 
@@ -36,18 +37,21 @@ def independence(
     options: LatentOptions,
 ) -> dict[str, Any]:
     """From posterior means (n, L) of scans of `patients` (n). `permutations` and `seed` are those of the partitions'
-    chance levels, `options` those of the dimensions'.
+    chance levels, `options` those of the dimensions'. Everywhere a patient counts once, by the mean of the visits,
+    which are no independent subjects: chance would look like dependence.
     """
-    measured = max_correlation(means, partition)
-    chance = chance_correlation(means, partition, permutations=permutations, seed=seed)
+    averages = patient_averages(means, patients)
+    measured = max_correlation(averages, partition)
+    chance = chance_correlation(averages, partition, permutations=permutations, seed=seed)
     dependence = distance_correlations(means, partition, patients, permutations=permutations, seed=seed)
     adjusted = _adjusted(dependence)
     return {
         "statistic": "largest |Pearson r| between active dimensions of two partitions' posterior means",
         "active_variance_threshold": ACTIVE_VARIANCE,
         "subjects": len(means),
-        "correlations": _compared(means, partition),
-        "chance": f"{CHANCE_QUANTILE:.0%} quantile over permutations of the subjects within each partition",
+        "patients": len(averages),
+        "correlations": _compared(averages, partition),
+        "chance": f"{CHANCE_QUANTILE:.0%} quantile over permutations of the patients within each partition",
         "permutations": permutations,
         "max_abs_correlation": max(measured.values(), default=float("nan")),
         "distance_correlation": "root of the bias-corrected squared distance correlation, p-value by permutation",

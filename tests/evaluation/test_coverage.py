@@ -5,7 +5,13 @@ import pytest
 from scipy.stats import binom
 
 from semivae_bundle.evaluation.calibration import Calibration
-from semivae_bundle.evaluation.coverage import coverage_section, expected_coverage, share, volume_tertiles
+from semivae_bundle.evaluation.coverage import (
+    coverage_section,
+    expected_coverage,
+    is_independent,
+    share,
+    volume_tertiles,
+)
 from semivae_bundle.evaluation.latent_options import LatentOptions
 from semivae_bundle.evaluation.report import Intervals, metrics_report
 from semivae_bundle.evaluation.results import Results
@@ -36,7 +42,7 @@ def test_the_expected_range_is_binomial_for_a_large_calibration_and_wider_for_a_
 def test_the_section_counts_one_scan_per_patient(
     results: Results, normalizer: Normalizer, calibration: Calibration
 ) -> None:
-    section = coverage_section(results, normalizer, calibration, "test", 0.95, 0)
+    section = coverage_section(results, normalizer, calibration, {"split": "test"}, 0.95, 0)
     volume = section["features"]["vol_total"]
     assert volume["scans"] == 15  # 30 labelled scans of 15 patients
     assert sum(third["scans"] for third in volume["tertiles"].values()) == 15
@@ -49,7 +55,7 @@ def test_known_errors_have_a_known_coverage(results: Results, normalizer: Normal
     off = results.target.copy()
     off[::4, 0] += 0.6  # Beyond half a unit, in one of the two scans of every second patient.
     alone = replace(results, predicted=off, patients=results.subjects)
-    assert coverage_section(alone, normalizer, calibration, "test", 0.95, 0)["features"]["vol_total"][
+    assert coverage_section(alone, normalizer, calibration, {"split": "test"}, 0.95, 0)["features"]["vol_total"][
         "coverage"
     ] == pytest.approx(22 / 30)
 
@@ -57,8 +63,8 @@ def test_known_errors_have_a_known_coverage(results: Results, normalizer: Normal
 def test_a_coverage_on_the_calibration_split_says_that_it_is_no_evidence(
     results: Results, normalizer: Normalizer, calibration: Calibration
 ) -> None:
-    assert coverage_section(results, normalizer, calibration, "test", 0.95, 0)["independent"] is True
-    assert coverage_section(results, normalizer, calibration, "validation", 0.95, 0)["independent"] is False
+    assert coverage_section(results, normalizer, calibration, {"split": "test"}, 0.95, 0)["independent"] is True
+    assert coverage_section(results, normalizer, calibration, {"split": "validation"}, 0.95, 0)["independent"] is False
 
 
 LATENT = LatentOptions(neighbours=5, folds=3, trees=5, draws=20, false_discovery_rate=0.05, seed=0)
@@ -70,7 +76,24 @@ def test_the_printed_table_shows_the_coverage_and_warns_of_a_split_that_was_cali
     drawn = Intervals(level=0.95, resamples=20, permutations=5, seed=0)
     report = metrics_report(results, normalizer, partition, drawn, {"split": "validation"}, LATENT, None)
     assert "90% interval" not in summary_table(report)
-    report["coverage"] = coverage_section(results, normalizer, calibration, "validation", 0.95, 0)
+    report["coverage"] = coverage_section(results, normalizer, calibration, {"split": "validation"}, 0.95, 0)
     text = summary_table(report)
     assert "90% interval" in text
     assert text.endswith("calibrated on, so this coverage is no evidence")
+
+
+@pytest.mark.parametrize(
+    ("split", "division", "independent"),
+    [
+        ("test", "a", False),
+        ("test", "b", True),
+        ("validation", "a", True),
+        ("train", "a", False),
+        ("train", "b", False),
+    ],
+)
+def test_the_test_split_of_another_cohort_is_evidence_and_what_was_trained_on_is_none(
+    split: str, division: str, independent: bool
+) -> None:
+    calibrated = {"split": "test", "split_sha256": "a"}
+    assert is_independent(calibrated, {"split": split, "split_sha256": division}) is independent

@@ -62,3 +62,11 @@ def test_a_code_without_active_dimensions_says_so(means: np.ndarray) -> None:
 def test_it_counts_the_correlations_that_the_largest_is_of(means: np.ndarray) -> None:
     means[:, 1] = 0.0  # not active
     assert section(means)["correlations"] == 1 * 2 + 1 * 3 + 2 * 3
+
+
+def test_a_second_visit_that_repeats_the_first_changes_nothing(means: np.ndarray) -> None:
+    patients = [str(i // 2) for i in range(200)]
+    twice = independence(np.repeat(means, 2, axis=0), PARTITION, patients, 49, 0, OPTIONS)
+    assert twice["patients"] == 100
+    for pair, alone in section(means)["pairs"].items():
+        assert twice["pairs"][pair] == pytest.approx(alone)

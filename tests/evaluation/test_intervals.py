@@ -58,7 +58,7 @@ def test_coverage_is_the_same_in_the_table_and_in_physical_units(
     fit = fitted(a_cohort(results, 100, 0), normalizer, calibration)
     new = a_cohort(results, 200, 1)
     bounds, measured = interval_table(new.predicted, normalizer, fit), normalizer.physical_table(new.target)
-    section = coverage_section(new, normalizer, fit, "test", 0.95, 0)
+    section = coverage_section(new, normalizer, fit, {"split": "test"}, 0.95, 0)
     for column, name in zip(normalizer.columns, measured.columns, strict=True):
         inside = measured[name].between(bounds[f"{name}_lower"], bounds[f"{name}_upper"])
         rows = new.present[:, normalizer.columns.index(column)]
@@ -71,7 +71,9 @@ def test_new_patients_are_covered_as_often_as_promised(
     shares = []
     for seed in range(60):
         fit = fitted(a_cohort(results, 45, 2 * seed), normalizer, calibration)
-        features = coverage_section(a_cohort(results, 100, 2 * seed + 1), normalizer, fit, "test", 0.95, 0)["features"]
+        features = coverage_section(a_cohort(results, 100, 2 * seed + 1), normalizer, fit, {"split": "test"}, 0.95, 0)[
+            "features"
+        ]
         shares.append([features[column]["coverage"] for column in normalizer.columns])
     # 45 patients promise 42 / 46, the 41 who have the surface 38 / 42; the mean of 60 runs has a spread of 0.007.
     np.testing.assert_allclose(np.mean(shares, axis=0), [42 / 46, 42 / 46, 38 / 42], atol=0.022)

@@ -85,7 +85,7 @@ def whole(
         replace(all_results, patients=all_results.subjects),
         Evaluation(folder / "e", normalizer, partition, targets),
     )
-    section = coverage_section(single, normalizer, calibration, "test", 0.95, 0)
+    section = coverage_section(single, normalizer, calibration, {"split": "test"}, 0.95, 0)
     made.write(single, [shown], coverage=section)
     return made
 
