@@ -36,7 +36,7 @@ def test_the_loader_is_timed_with_and_without_augmentation_and_processes(
     rows = [line.split()[-3:] for line in capsys.readouterr().out.splitlines()[-4:]]
     assert [int(processes) for processes, _, _ in rows] == [0, 1, 0, 1]
     for _, scans_per_second, seconds_per_batch in rows:
-        assert float(seconds_per_batch) == pytest.approx(2 / float(scans_per_second), abs=6e-4)
+        assert float(seconds_per_batch) == pytest.approx(2 / float(scans_per_second), abs=6e-4, rel=0.02)
 
 
 def test_a_step_is_timed_and_counted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

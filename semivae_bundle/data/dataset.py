@@ -73,7 +73,8 @@ class CachedSubjects(Dataset):
 
     def _transform(self, index: int) -> dict[str, Any]:
         sample = self.load(index)
-        return self.augmentation(sample) if self.augmentation else sample
+        # Not by its truth: that is a Compose's length, which MONAI finds by building it anew, all of it seeded again.
+        return sample if self.augmentation is None else self.augmentation(sample)
 
 
 class NamedScans(Dataset):

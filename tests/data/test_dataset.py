@@ -12,6 +12,8 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+from monai.transforms import Compose, RandGaussianNoised
+from monai.utils import set_determinism
 
 from semivae_bundle.data.dataset import CachedSubjects, NamedScans, cache_key, cache_subject
 from semivae_bundle.data.transforms import Preprocessing
@@ -214,3 +216,14 @@ def test_files_that_agree_but_for_rounding_are_one_image(items) -> None:
     moved(items[1]["image"][1], 0.1)
     with pytest.raises(RuntimeError):
         VIEW(items[1])
+
+
+def test_every_access_is_augmented_anew_in_a_run_whose_seed_is_set(items, tmp_path: Path) -> None:
+    # MONAI's Compose takes the global seed again whenever it is built, and asking for its length builds it.
+    set_determinism(seed=0)
+    try:
+        noise = Compose([RandGaussianNoised("image", prob=1.0, std=1.0)])
+        dataset = CachedSubjects(items, VIEW, tmp_path / "cache", noise)
+        assert not torch.equal(dataset[0]["image"], dataset[0]["image"])
+    finally:
+        set_determinism(seed=None)
