@@ -62,6 +62,11 @@ class Normalizer:
         return tuple(scale.column for scale in self.scales)
 
     @property
+    def fitted_on(self) -> str:
+        """Names the division of the cohort and the measurements: what a training with this normalizer is made for."""
+        return self.split_sha256 + self.features_sha256
+
+    @property
     def partitions(self) -> dict[str, list[int]]:
         """Partition -> the places of its features among the columns, for partitions that have any."""
         places: dict[str, list[int]] = {}

@@ -19,11 +19,6 @@ def write_weights_record(weights_file: str | Path, made_for: str) -> Path:
     return file
 
 
-def made_for_of(normalizer: Normalizer) -> str:
-    """What a training on the normalizer's split and features is `made_for`."""
-    return normalizer.split_sha256 + normalizer.features_sha256
-
-
 def require_trained_with(weights_file: str | Path, normalizer: Normalizer) -> None:
     """ValueError where the record beside the weights says that another split or other features were trained on.
 
@@ -35,7 +30,7 @@ def require_trained_with(weights_file: str | Path, normalizer: Normalizer) -> No
     record = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     if record.get("schema") != SCHEMA or record["sha256"] != sha256_of_file(path):
         return
-    if not str(record["made_for"]).startswith(made_for_of(normalizer)):
+    if not str(record["made_for"]).startswith(normalizer.fitted_on):
         raise ValueError(
             f"{path}: was trained with another normalizer, on another split or on other measurements; give "
             "--normalizer_file of its training, and index with its --seed; after a new index or precompute train "

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from semivae_bundle.features.normalizer import Normalizer
-from semivae_bundle.training.weights_record import made_for_of, require_trained_with, write_weights_record
+from semivae_bundle.training.weights_record import require_trained_with, write_weights_record
 
 ROOT = Path(__file__).parents[2]
 NORMALIZER = Normalizer.from_json(ROOT / "models" / "normalizer.json")
@@ -21,7 +21,7 @@ def weights(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("changed", ["split_sha256", "features_sha256"])
 def test_another_split_or_other_measurements_are_refused(weights: Path, changed: str) -> None:
-    assert write_weights_record(weights, made_for_of(NORMALIZER)) == weights.with_suffix(".json")
+    assert write_weights_record(weights, NORMALIZER.fitted_on) == weights.with_suffix(".json")
     require_trained_with(weights, NORMALIZER)
     with pytest.raises(ValueError, match=r"model.pt: was trained with another normalizer, .*--normalizer_file"):
         require_trained_with(weights, replace(NORMALIZER, **{changed: "0" * 64}))
