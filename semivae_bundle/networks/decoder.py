@@ -22,6 +22,9 @@ from semivae_bundle.networks.partition import check_roi
 
 # Logarithm of an anchor's width, in half sides of the field of view: at the start, and how far it can go from there.
 LOG_WIDTH, LOG_WIDTH_REACH = math.log(0.3), 2.25
+# By how much tumours differ in place, in half sides, and in the logarithm of their width, a third of that of their
+# volume: one standard deviation over phantoms, rounded.
+PLACE_DEVIATION, LOG_WIDTH_DEVIATION = 0.23, 0.27
 
 
 class ModulatedBlock(nn.Module):
@@ -48,15 +51,32 @@ class Anchors(nn.Module):
     Both affine in the code, the width in its logarithm. A broadcast decoder has to learn a comparison of coordinates
     and code before it can move a blob; with anchors (the attention windows of arXiv:1502.04623, 3.2) the place of a
     tumour is three numbers rather than a picture.
+
+    `directions` (4, L): what the code says of the tumour's x, y, z and log-volume, in standard deviations per unit of
+    each dimension (`head_directions`). The first half of the anchors start where these say, the others anywhere: a
+    tumour is a hundredth of the voxels, and an anchor that finds it by chance may find it too late. A row of zeros says
+    nothing.
     """
 
-    def __init__(self, latent_size: int, anchors: int) -> None:
+    def __init__(self, latent_size: int, anchors: int, directions: Tensor) -> None:
         super().__init__()
+        if tuple(directions.shape) != (4, latent_size):
+            raise ValueError(
+                f"decoder: expected directions of x, y, z and size in a code of {latent_size}, {(4, latent_size)}, "
+                f"found {tuple(directions.shape)}"
+            )
         self.start, self.reach = LOG_WIDTH, LOG_WIDTH_REACH  # TorchScript sees attributes, not module constants
         self.centre = Float32Linear(latent_size, 3 * anchors)
         self.log_width = Float32Linear(latent_size, anchors)
         nn.init.zeros_(self.log_width.weight)
         nn.init.zeros_(self.log_width.bias)
+        told = (anchors + 1) // 2
+        with torch.no_grad():
+            for axis in range(3):
+                if directions[axis].any():
+                    self.centre.weight[axis : 3 * told : 3] = PLACE_DEVIATION * directions[axis]
+                    self.centre.bias[axis : 3 * told : 3] = 0
+            self.log_width.weight[:told] = LOG_WIDTH_DEVIATION * directions[3]
 
     def forward(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         """(B, L) -> (B, K, 3), (B, K), float32."""
@@ -97,8 +117,8 @@ class SpatialBroadcastDecoder(nn.Module):
     (as sines and cosines of `frequencies` octaves, arXiv:2006.10739), then refined at each level. Two outputs: the
     image, linear because z-scored intensities have no bounds, and tumour logits (background, NCR, ED, ET).
 
-    `atlas`: (B, L) -> (B, image_channels, D, H, W) draws the brain; this network adds to it what the brain alone does
-    not explain, the tumour first of all.
+    `anchors`, `directions`: see Anchors. `atlas`: (B, L) -> (B, image_channels, D, H, W) draws the brain; this network
+    adds to it what the brain alone does not explain, the tumour first of all.
     """
 
     def __init__(
@@ -111,6 +131,7 @@ class SpatialBroadcastDecoder(nn.Module):
         norm_groups: int,
         frequencies: int,
         anchors: int,
+        directions: Tensor,
         atlas: nn.Module,
     ) -> None:
         super().__init__()
@@ -128,7 +149,7 @@ class SpatialBroadcastDecoder(nn.Module):
         self.code = nn.Linear(latent_size, width)
         self.mix = nn.Sequential(nn.SiLU(), nn.Conv3d(width, width, 1), nn.SiLU())
         sides = [tuple(size * 2**level // side for size in roi_size) for level in range(len(channels))]
-        self.anchors = Anchors(latent_size, anchors)
+        self.anchors = Anchors(latent_size, anchors, directions)
         self.anchored = nn.ModuleList(AnchorMaps(size, c, anchors) for size, c in zip(sides, channels, strict=True))
         self.blocks = nn.ModuleList(ModulatedBlock(c, latent_size, norm_groups) for c in channels)
         check_atlas(atlas, latent_size, image_channels, roi_size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,25 @@ def check_room(partition: Mapping[str, int], features: Mapping[str, int]) -> Non
                 f"heads: partition '{name}' has {partition[name]} dimensions, too few to tell {count} features apart; "
                 f"give it at least {count}"
             )
+
+
+def head_directions(
+    heads: nn.Module, partition: Mapping[str, int], targets: Mapping[str, Sequence[str]], columns: Sequence[str]
+) -> Tensor:
+    """How what `heads` read of `columns` changes with the code, near the code 0: rows of the Jacobian, (columns, L).
+
+    `targets`: the features of each partition, in the order in which the heads read them. A column that is none of them
+    has a row of zeros.
+    """
+    read = [column for names in targets.values() for column in names]
+    code = torch.zeros(1, sum(partition.values()), requires_grad=True)
+    directions = torch.zeros(len(columns), code.shape[1])
+    with torch.enable_grad():
+        features = heads(code)[0]
+        for row, column in enumerate(columns):
+            if column in read:
+                directions[row] = torch.autograd.grad(features[read.index(column)], code, retain_graph=True)[0][0]
+    return directions
 
 
 class StructuredHeads(nn.Module):

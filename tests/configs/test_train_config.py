@@ -1,6 +1,7 @@
 """configs/train.json as a document: nothing twice, nothing misspelt, nothing that does nothing."""
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,3 +146,23 @@ def test_every_schedule_moves_a_term_of_the_objective() -> None:
 
 def test_no_path_of_one_machine_is_written_down() -> None:
     assert not [text for text in strings_of(CONFIG) if re.search(r"^(/|~|[A-Za-z]:\\)|/(home|Users|mnt|tmp)/", text)]
+
+
+def test_half_of_the_decoders_anchors_start_where_the_heads_say_the_tumour_is() -> None:
+    parser = ConfigParser(ConfigParser.load_config_file(str(FILE)))
+    parser.update({"network_def#encoder#base_filters": 8, "roi_size": [32, 32, 32]})
+    network = parser.get_parsed_content("network_def")
+    place, size = partition_slices(CONFIG["partition"])["loc"], partition_slices(CONFIG["partition"])["vol"]
+    code = torch.randn(6, CONFIG["latent_size"], generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        said, (centre, width) = network.heads(code), network.decoder.anchors(code)
+    torch.testing.assert_close(centre[:, 0], 0.23 * said[:, 4:7])
+    expected = math.log(0.3) + 0.27 * said[:, 0]
+    torch.testing.assert_close(width[:, 0].log(), expected, atol=0.02, rtol=0)  # bounded softly
+    code[:, place] = 0
+    code[:, size] = 0
+    with torch.no_grad():
+        centre, width = network.decoder.anchors(code)
+    torch.testing.assert_close(centre[:, :4], torch.zeros(6, 4, 3))
+    torch.testing.assert_close(width[:, :4], torch.full((6, 4), 0.3))
+    assert centre[:, 4:].abs().min() > 1e-4

@@ -82,7 +82,16 @@ def make_network() -> MakeNetwork:
             decorrelation=SequentialDecorrelation(PARTITION, 0.1),
             heads=kinds[heads](),
             decoder=SpatialBroadcastDecoder(
-                12, ROI, 4, 4, [8, 4], 4, frequencies=2, anchors=2, atlas=an_atlas(12, ROI)
+                12,
+                ROI,
+                4,
+                4,
+                [8, 4],
+                4,
+                frequencies=2,
+                anchors=2,
+                directions=torch.zeros(4, 12),
+                atlas=an_atlas(12, ROI),
             ),
         )
         awaken(network)

@@ -18,7 +18,9 @@ def a_decoder(make_atlas) -> MakeDecoder:
         roi: Sequence[int] = (8, 16, 8), channels: Sequence[int] = (8, 4), atlas_channels: int = 3
     ) -> SpatialBroadcastDecoder:
         atlas = make_atlas(5, roi, image_channels=atlas_channels)
-        return SpatialBroadcastDecoder(5, roi, 3, 4, channels, norm_groups=4, frequencies=2, anchors=2, atlas=atlas)
+        return SpatialBroadcastDecoder(
+            5, roi, 3, 4, channels, norm_groups=4, frequencies=2, anchors=2, directions=torch.zeros(4, 5), atlas=atlas
+        )
 
     return make
 
@@ -73,15 +75,34 @@ def test_moving_the_anchors_moves_what_is_drawn_at_every_level(a_decoder: MakeDe
 
 
 def test_the_code_moves_the_anchors() -> None:
-    centre, width = Anchors(5, 3)(torch.randn(4, 5))
+    centre, width = Anchors(5, 3, torch.zeros(4, 5))(torch.randn(4, 5))
     assert centre.shape == (4, 3, 3)
     assert (centre[0] - centre[1]).abs().min() > 0
     torch.testing.assert_close(width, torch.full((4, 3), 0.3))
 
 
+def test_half_of_the_anchors_start_where_the_directions_say() -> None:
+    directions = torch.zeros(4, 5)
+    directions[0, 0], directions[2, 1:3], directions[3, 4] = 1.0, 0.5, 1.0
+    centre, width = Anchors(5, 3, directions)(torch.tensor([[1.0, 2.0, 2.0, 0.0, 1.0], [0.0, 0.0, 0.0, 9.0, 0.0]]))
+    torch.testing.assert_close(centre[:, :2, 0], torch.tensor([[0.23, 0.23], [0.0, 0.0]]))
+    torch.testing.assert_close(centre[:, :2, 2], torch.tensor([[0.46, 0.46], [0.0, 0.0]]))
+    # Nothing was said of y, and nothing of the third.
+    assert centre[1, :2, 1].abs().min() > 0.1
+    assert centre[1, 2].abs().min() > 0.1
+    torch.testing.assert_close(width[1], torch.full((3,), 0.3))
+    torch.testing.assert_close(width[0].log() - width[1].log(), torch.tensor([0.27, 0.27, 0.0]), atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (4, 6)])
+def test_directions_of_another_code_are_refused(shape: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match=r"expected directions of x, y, z and size in a code of 5, \(4, 5\), found"):
+        Anchors(5, 3, torch.zeros(shape))
+
+
 @pytest.mark.parametrize("pull", [-6.0, 6.0])
 def test_widths_stay_in_bounds_and_can_come_back(pull: float) -> None:
-    anchors = Anchors(5, 1)
+    anchors = Anchors(5, 1, torch.zeros(4, 5))
     nn.init.constant_(anchors.log_width.bias, pull)
     width = anchors(torch.randn(1, 5))[1]
     width.log().sum().backward()

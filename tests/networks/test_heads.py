@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from semivae_bundle.networks.heads import MLPHeads, StructuredHeads
+from semivae_bundle.networks.heads import MLPHeads, StructuredHeads, head_directions
 
 PARTITION = {"vol": 8, "loc": 3, "shape": 4, "residual": 5}
 FEATURES = {"vol": 2, "shape": 2}
@@ -71,3 +71,24 @@ def test_features_of_no_partition_are_refused(features: dict[str, int]) -> None:
     for build in (lambda: StructuredHeads(PARTITION, features), lambda: MLPHeads(PARTITION, features, 4)):
         with pytest.raises(ValueError, match="heads: expected a positive number of features for partitions among"):
             build()
+
+
+TARGETS = {"vol": ["vol_total", "vol_et"], "shape": ["sphericity", "elongation"]}
+
+
+def test_directions_are_what_the_heads_read_of_the_named_features() -> None:
+    heads = StructuredHeads(PARTITION, FEATURES)
+    nn.init.uniform_(heads.weight)
+    found = head_directions(heads, PARTITION, TARGETS, ["elongation", "loc_x", "vol_total"])
+    expected = torch.stack([(heads.weight * heads.mask)[3], torch.zeros(20), (heads.weight * heads.mask)[0]])
+    torch.testing.assert_close(found, expected.detach())
+    assert not found.requires_grad
+
+
+def test_directions_of_curved_heads_are_those_near_the_code_zero() -> None:
+    heads = MLPHeads(PARTITION, FEATURES, hidden_size=6)
+    with torch.no_grad():
+        found = head_directions(heads, PARTITION, TARGETS, ["sphericity"])
+    step = 1e-3 * torch.nn.functional.normalize(found)
+    risen = heads(step)[0, 2] - heads(torch.zeros(1, 20))[0, 2]
+    torch.testing.assert_close(risen, (found * step).sum(), rtol=1e-2, atol=0)

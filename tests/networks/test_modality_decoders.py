@@ -16,7 +16,16 @@ def some_decoders(make_atlas) -> MakeDecoders:
     def make(image_channels: int = 4, atlas_channels: int = 4) -> ModalityDecoders:
         atlas = make_atlas(5, ROI, image_channels=atlas_channels)
         return ModalityDecoders(
-            5, ROI, image_channels, atlas, tumour_classes=4, channels=[8, 4], norm_groups=4, frequencies=2, anchors=2
+            5,
+            ROI,
+            image_channels,
+            atlas,
+            tumour_classes=4,
+            channels=[8, 4],
+            norm_groups=4,
+            frequencies=2,
+            anchors=2,
+            directions=torch.zeros(4, 5),
         )
 
     return make
