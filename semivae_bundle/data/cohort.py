@@ -18,6 +18,7 @@ from semivae_bundle.data.problems import CohortError, Problem, Quarantined
 from semivae_bundle.data.splits import check_fractions, divide_cohort, load_splits, read_splits_record
 from semivae_bundle.data.subjects import Subject
 from semivae_bundle.data.summary import summarise_cohort, summarise_splits
+from semivae_bundle.data.wording import listed
 
 SCHEMA = "semivae-cohort/1"
 REMEDY = "make it with: python -m monai.bundle run index --config_file configs/train.json --dataset_dir DIR"
@@ -162,10 +163,25 @@ def load_or_index_cohort(
     if apart := sorted(divided ^ {subject.subject for subject in cohort.subjects}):
         raise CohortError(
             f"{splits_file}: expected the {len(cohort.subjects)} subjects of {cohort_file}, found {len(divided)}; they "
-            f"differ in {', '.join(apart[:3])}{', ...' if len(apart) > 3 else ''}; an index was interrupted, run "
+            f"differ in {listed(apart)}; an index was interrupted, run "
             "`index` again"
         )
+    if newcomers := _newcomers(cohort, dataset_dir, manifest):
+        print(
+            f"{dataset_dir}: {len(newcomers)} subjects are not in {cohort_file} and are left out: {listed(newcomers)}; "
+            "run `index` again to take them in",
+            flush=True,
+        )
     return cohort
+
+
+def _newcomers(cohort: Cohort, dataset_dir: str | Path, manifest: str | Path | None) -> list[str]:
+    """Subjects of the folder that no index has seen, by their names alone."""
+    known = {one.subject for one in cohort.subjects} | {entry.subject for entry in cohort.quarantine}
+    try:
+        return [found.subject for found in find_subjects(dataset_dir, manifest) if found.subject not in known]
+    except (CohortError, FileNotFoundError):
+        return []  # what was moved away since may still lie in the cache
 
 
 def _collect(
@@ -191,8 +207,7 @@ def _raise_unusable(cohort: Cohort, strict: bool, cohort_file: str | Path) -> No
     if not cohort.subjects:
         raise CohortError(f"{cohort.dataset_dir}: none of {count} subjects is usable; see the reasons in {cohort_file}")
     if strict and count:
-        names = ", ".join(entry.subject for entry in cohort.quarantine[:5])
-        names += ", ..." if count > 5 else ""
+        names = listed([entry.subject for entry in cohort.quarantine])
         raise CohortError(
             f"{cohort.dataset_dir}: strict, and {count} subjects are quarantined ({names}); "
             f"repair or remove them (reasons in {cohort_file}), or leave strict out to go on without them"

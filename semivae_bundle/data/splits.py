@@ -15,6 +15,7 @@ from semivae_bundle.data.draw import place_in_queue
 from semivae_bundle.data.files import write_json_atomically
 from semivae_bundle.data.problems import CohortError
 from semivae_bundle.data.subjects import Subject
+from semivae_bundle.data.wording import listed
 
 SCHEMA = "semivae-splits/1"
 SPLITS = ("train", "validation", "test")
@@ -149,7 +150,9 @@ def read_splits_record(splits_file: str | Path) -> SplitsRecord:
         ) from error
     counts = Counter(subject for ids in splits.values() for subject in ids)
     if repeated := sorted(subject for subject, count in counts.items() if count > 1):
-        raise CohortError(f"{splits_file}: expected each subject once, found {repeated[:5]} repeatedly; edit the file")
+        raise CohortError(
+            f"{splits_file}: expected each subject once, found {listed(repeated)} repeatedly; edit the file"
+        )
     return record
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from ignite.engine import Engine, Events
 from numpy.typing import NDArray
 
+from semivae_bundle.data.wording import listed
 from semivae_bundle.evaluation.export_volumes import segmented_volumes, write_on_grid_of
 from semivae_bundle.evaluation.inference_run import InferenceRun
 from semivae_bundle.evaluation.predictions import latent_columns
@@ -69,9 +70,7 @@ class InferenceExport:
         print(f"\nwritten below {self.run.output_dir}: {tables}, SUBJECT/{volumes}, run.json")
         print(f"{self.count} scans, {seconds:.1f} s each")
         if strange := self.run.turned_away():
-            print(
-                f"{len(strange)} unlike the scans calibrated on, see novelty.csv: {', '.join(strange[:5])}", flush=True
-            )
+            print(f"{len(strange)} unlike the scans calibrated on, see novelty.csv: {listed(strange)}", flush=True)
 
 
 def latent_row(names: list[str], mean: list[float], log_var: list[float]) -> dict[str, float]:

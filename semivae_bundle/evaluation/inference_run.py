@@ -13,6 +13,7 @@ import torch
 
 from semivae_bundle import __version__
 from semivae_bundle.data.files import write_json_atomically
+from semivae_bundle.data.wording import listed
 from semivae_bundle.evaluation.calibration import Calibration
 from semivae_bundle.evaluation.export_tables import TURNED_AWAY, VERDICT, GrowingTable
 from semivae_bundle.evaluation.inference_scans import FoundScans, Scan
@@ -21,7 +22,7 @@ from semivae_bundle.evaluation.provenance import checkpoint_record
 from semivae_bundle.features.normalizer import Normalizer
 from semivae_bundle.training.weights_record import require_trained_with
 
-SCHEMA = "semivae-inference/4"
+SCHEMA = "semivae-inference/5"
 # Key of the post-processed output -> how its file is called.
 VOLUMES = {"pred": "tumour", "decoded": "decoded", "reconstruction": "reconstruction"}
 
@@ -84,6 +85,8 @@ class InferenceRun:
         if self.replaced:
             print(f"{self.output_dir}: holds results of other weights or settings, which this run replaces")
         self.correct(done)
+        if others := sorted(set(self.subjects) - set(self.scans)):
+            print(f"{self.output_dir}: {len(others)} scans of other runs stay in its tables: {listed(others)}")
         print(f"{self.output_dir}: {len(done)} scans done before, {len(left)} to do", flush=True)
         if not left:
             print("nothing to do; pass --overwrite true to do it again", flush=True)
@@ -141,10 +144,11 @@ class InferenceRun:
         """Enter one scan, whose files are complete, in the tables and then in run.json."""
         scan = self.scans[subject]
         keys = {**who(scan), "modalities": scan.modalities}
-        self.latents.put(subject, {**keys, **latents})
-        self.features.put(subject, {**keys, **features})
         if novelty is not None:
             self.novelty.put(subject, {**keys, **novelty})
+            keys[VERDICT] = str(novelty[VERDICT])
+        self.latents.put(subject, {**keys, **latents})
+        self.features.put(subject, {**keys, **features})
         files = [file.relative_to(self.output_dir).as_posix() for file in self.volume_files(subject).values()]
         for name in (*VOLUMES.values(), "attention_*"):
             # A volume that an earlier run wrote and this one doesn't would belong to other weights or another scan.

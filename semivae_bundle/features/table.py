@@ -21,6 +21,7 @@ from semivae_bundle.data.files import sha256_of_files, write_text_atomically
 from semivae_bundle.data.masks import read_mask
 from semivae_bundle.data.parallel import in_parallel
 from semivae_bundle.data.subjects import Subject
+from semivae_bundle.data.wording import listed
 from semivae_bundle.features.measure import measure_mask
 from semivae_bundle.features.schema import COLUMNS, SCHEMA_VERSION
 
@@ -101,7 +102,7 @@ def load_features(features_file: str | Path) -> pd.DataFrame:
     table = pd.read_csv(features_file, dtype={"subject": str}, float_precision="round_trip", keep_default_na=False)
     missing = [column for column in ("subject", *TABLE_COLUMNS) if column not in table.columns]
     if missing:
-        raise ValueError(f"{features_file}: not a features table, the columns {missing[:5]} are missing; {REMEDY}")
+        raise ValueError(f"{features_file}: not a features table, the columns {listed(missing)} are missing; {REMEDY}")
     versions = set(table["schema_version"])
     if versions - {SCHEMA_VERSION}:
         raise ValueError(

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from semivae_bundle.data.files import atomic_path
+from semivae_bundle.data.wording import listed
 from semivae_bundle.evaluation.figure_style import BLUE, GREY, ORANGE, open_axes, save_figure
 from semivae_bundle.growth.gompertz import CURVE, fit_gompertz, gompertz
 from semivae_bundle.growth.visits import read_visits
@@ -51,7 +52,9 @@ def write_growth_curves(
     save_figure(draw_curves(visits, curves, truth), folder / "growth.png")
     print(f"{len(curves)} patients, {len(visits)} scans; {folder / 'growth.csv'}, {folder / 'growth.png'}: written")
     if strange := list(curves.index[curves["largest_misfit_sd"] > STRANGE_SD]):
-        print(f"{len(strange)} follow no Gompertz curve (largest_misfit_sd above {STRANGE_SD:g}): {strange[:3]}")
+        print(f"{len(strange)} follow no Gompertz curve (largest_misfit_sd above {STRANGE_SD:g}): {listed(strange)}")
+    if shrinking := list(curves.index[curves["start_mm3"] > curves["capacity_mm3"]]):
+        print(f"{len(shrinking)} shrink, as after treatment (start_mm3 above capacity_mm3): {listed(shrinking)}")
     if truth is not None:
         print(f"\nagainst the curves that the phantoms grew by:\n{compared(curves, truth).round(3).to_string()}")
     return curves
@@ -63,7 +66,7 @@ def read_truth(factors: str | Path, visits: pd.DataFrame) -> pd.DataFrame:
     table = table.assign(start_mm3=np.exp(table["ln_volume"]), rate_per_year=table["growth_per_year"])
     first = table.sort_values("years").groupby("patient").first()
     if missing := sorted(set(visits["patient"]) - set(first.index)):
-        raise ValueError(f"{factors}: expected the factors of all patients, found none of {missing[:3]}")
+        raise ValueError(f"{factors}: expected the factors of all patients, found none of {listed(missing)}")
     return first[CURVE]
 
 

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from semivae_bundle.data.wording import listed
 from semivae_bundle.evaluation.export_tables import TURNED_AWAY, VERDICT
 
 KEYS = ["subject", "patient", "visit", "date", "modalities"]
@@ -119,4 +120,4 @@ def _without(table: pd.DataFrame, is_out: pd.Series, what: str) -> pd.DataFrame:
 
 
 def _named(subjects: Sequence[str], total: int) -> str:
-    return f"{len(subjects)} of {total} ({', '.join(subjects[:3])}{', ...' if len(subjects) > 3 else ''})"
+    return f"{len(subjects)} of {total} ({listed(subjects)})"

@@ -139,6 +139,25 @@ def test_an_index_is_reused_and_made_only_where_missing(folder: Path, out: Path)
     assert (out / "splits.json").is_file()
 
 
+def test_subjects_that_came_after_the_index_are_named_and_left_out(folder: Path, out: Path, save_scan, capsys) -> None:
+    cohort = index(folder, out)
+    assert index(folder, out, load_or_index_cohort) == cohort
+    assert "left out" not in capsys.readouterr().out
+    for name in ("F", "G", "H", "I"):
+        save_scan(name)
+    assert index(folder, out, load_or_index_cohort) == cohort
+    said = capsys.readouterr().out
+    assert (
+        f"4 subjects are not in {out / 'cohort.json'} and are left out: F, G, H and 1 more; run `index` again" in said
+    )
+
+
+def test_a_folder_that_was_moved_away_leaves_the_index(folder: Path, out: Path) -> None:
+    cohort = index(folder, out)
+    folder.rename(out / "elsewhere")
+    assert index(folder, out, load_or_index_cohort) == cohort
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -66,7 +66,7 @@ def test_scans_without_a_tumour_and_patients_with_one_scan_are_left_out_by_name(
         f"00002-{v}" for v in range(4)
     ]
     said = capsys.readouterr().out
-    assert "without a tumour: 4 of 12 (00000-0, 00000-1, 00000-2, ...)" in said
+    assert "without a tumour: 4 of 12 (00000-0, 00000-1, 00000-2 and 1 more)" in said
     assert "of patients with no other: 1 of 8 (00000-3)" in said
 
 
@@ -81,7 +81,7 @@ def test_a_patient_may_be_called_na(changed: Callable[..., Path]) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"date": None}, r"none for 12 of 12 \(00002-3, 00002-2, 00002-1, \.\.\.\); infer with --manifest"),
+        ({"date": None}, r"none for 12 of 12 \(00002-3, 00002-2, 00002-1 and 9 more\); infer with --manifest"),
         ({"date": ["03/04/2020"] + ["2020-05-01"] * 11}, r"as YYYY-MM-DD for every scan, found none for 1 of 12"),
         ({"patient": [f"Q{i}" for i in range(12)]}, "expected patients of several visits, found none; in the manifest"),
     ],

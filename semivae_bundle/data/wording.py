@@ -1,0 +1,11 @@
+"""How a message names many things."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def listed(names: Sequence[str], shown: int = 3) -> str:
+    """The first few names and how many more there are: "a, b, c and 4 more"."""
+    head = ", ".join(names[:shown])
+    return f"{head} and {len(names) - shown} more" if len(names) > shown else head
