@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from inspect import signature
 from pathlib import Path
+from pydoc import locate
 from typing import Any
 
 PACKAGE = Path(__file__).resolve().parent
@@ -66,11 +68,30 @@ def check_options(options: Mapping[str, Any], files: Sequence[str]) -> None:
     known = [name for name in parser.get() if name not in ("_desc_", "run")]
     problems = []
     for name in options:
-        parent = name.replace("::", "#").rpartition("#")[0]
-        # An argument that the config leaves at its default is new there, so below the top only the parent is asked for.
-        if name in parser or (parent and isinstance(parser.get(parent), dict | list)):
+        if name in parser:
             continue
-        near = get_close_matches(name.partition("#")[0], known, n=3)
-        problems.append(f"--{name}" + (f" (did you mean {', '.join(f'--{one}' for one in near)}?)" if near else ""))
+        parent, _, last = name.replace("::", "#").rpartition("#")
+        content = parser.get(parent) if parent else None
+        # An argument that the config leaves at its default is new there.
+        arguments = arguments_of(content["_target_"]) if isinstance(content, dict) and "_target_" in content else None
+        if arguments is None and isinstance(content, dict | list):
+            continue
+        if arguments and last in arguments:
+            continue
+        near = [f"--{parent}#{one}" for one in get_close_matches(last, arguments or (), n=3)]
+        near = near or [f"--{one}" for one in get_close_matches(name.partition("#")[0], known, n=3)]
+        problems.append(f"--{name}" + (f" (did you mean {', '.join(near)}?)" if near else ""))
     if problems:
         raise ValueError(f"options: expected ids of {', '.join(files)}, found {'; '.join(problems)}")
+
+
+def arguments_of(target: str) -> tuple[str, ...] | None:
+    """What a config may say to the component `target`; None for one that takes any argument, or says nothing of it."""
+    component = locate(target)
+    try:
+        parameters = signature(component).parameters.values()  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    if any(one.kind is one.VAR_KEYWORD for one in parameters):
+        return None
+    return (*(one.name for one in parameters), "_disabled_", "_desc_", "_requires_", "_mode_")

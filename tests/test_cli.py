@@ -11,6 +11,7 @@ import pytest
 
 import semivae_bundle
 from semivae_bundle.__main__ import COMMANDS, expected_error, main, phantom
+from semivae_bundle.bundle_run import check_options
 from semivae_bundle.data.phantom.cohort import generate_phantoms
 
 ROOT = Path(__file__).parents[1]
@@ -111,6 +112,17 @@ def test_a_misspelt_option_is_refused_with_the_nearest_ones(tmp_path: Path, caps
     assert "found --epoch (did you mean --epochs" in said
     said = failure(["train", str(tmp_path), "--network_def#encodr#blocks", "[1]"], capsys)
     assert "--network_def#encodr#blocks" in said
+    said = failure(["train", str(tmp_path), "--network_def#encoder#base_filter", "8"], capsys)
+    assert "found --network_def#encoder#base_filter (did you mean --network_def#encoder#base_filters" in said
+
+
+def test_an_argument_left_at_its_default_and_a_name_of_a_mapping_may_be_given() -> None:
+    files = [str(Path("configs") / "train.json")]
+    check_options(
+        {"network_def#encoder#refinement": None, "loss#weights#mmd": 1.0, "optimizer::betas": [0.9, 0.99]}, files
+    )
+    with pytest.raises(ValueError, match=r"found --optimizer::beta \(did you mean --optimizer#betas"):
+        check_options({"optimizer::beta": [0.9, 0.99]}, files)
 
 
 def test_growth_takes_a_yes_or_no_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
