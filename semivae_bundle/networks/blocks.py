@@ -44,6 +44,20 @@ class ResidualBlock(nn.Module):
         return self.activation(out + self.shortcut(x))
 
 
+def subpixels_joined(x: Tensor) -> Tensor:
+    """Eight channels of a voxel become its eight sub-voxels: (B, 8 C, D, H, W) -> (B, C, 2D, 2H, 2W)."""
+    b, c, d, h, w = x.shape[0], x.shape[1] // 8, x.shape[2], x.shape[3], x.shape[4]
+    y = x.reshape(b, c, 2, 2, 2, d, h, w).permute(0, 1, 5, 2, 6, 3, 7, 4)
+    return y.reshape(b, c, 2 * d, 2 * h, 2 * w)
+
+
+def subpixels_parted(x: Tensor) -> Tensor:
+    """The inverse of `subpixels_joined`: (B, C, 2D, 2H, 2W) -> (B, 8 C, D, H, W)."""
+    b, c, d, h, w = x.shape[0], x.shape[1], x.shape[2] // 2, x.shape[3] // 2, x.shape[4] // 2
+    y = x.reshape(b, c, d, 2, h, 2, w, 2).permute(0, 1, 3, 5, 7, 2, 4, 6)
+    return y.reshape(b, 8 * c, d, h, w)
+
+
 class SubpixelUpsample(nn.Module):
     """Double every side by a 1x1x1 convolution to eight sub-voxels each (arXiv:1609.05158).
 
@@ -53,14 +67,11 @@ class SubpixelUpsample(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.out_channels = out_channels
         self.expand = nn.Conv3d(in_channels, 8 * out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C_in, D, H, W) -> (B, C_out, 2D, 2H, 2W)."""
-        b, d, h, w = x.shape[0], x.shape[2], x.shape[3], x.shape[4]
-        y = self.expand(x).reshape(b, self.out_channels, 2, 2, 2, d, h, w).permute(0, 1, 5, 2, 6, 3, 7, 4)
-        return y.reshape(b, self.out_channels, 2 * d, 2 * h, 2 * w)
+        return subpixels_joined(self.expand(x))
 
 
 def float32_product(x: Tensor, weight: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ class ResNetEncoder(nn.Module):
     `stem`: (B, in_channels, D, H, W) -> (B, base_filters, D/2, H/2, W/2) in place of the plain one, a convolution over
     all channels at once.
 
-    `refinement`: (image, logits (B, 4, D, H, W)) -> logits, the segmentation's last step; none by default.
+    `refinement`: (image, maps at half the sides) -> what is added to the tumour logits; none by default.
 
     `feature_sizes` says how many numbers each name has. They are kept apart so that a posterior can choose: a feature
     regressed from appearance as well learns a cohort of a thousand scans by heart.
@@ -118,9 +118,10 @@ class ResNetEncoder(nn.Module):
         pyramid = laterals[-1]
         for finer in laterals[:-1][::-1]:
             pyramid = finer + interpolate(pyramid, scale_factor=2.0, mode="trilinear", align_corners=False)
-        logits = self.segment(self.smooth(torch.relu(pyramid)))
+        pyramid = self.smooth(torch.relu(pyramid))
+        logits = self.segment(pyramid)
         if self.refinement is not None:
-            logits = self.refinement(image, logits)
+            logits = logits + self.refinement(image, pyramid)
         read = torch.cat([torch.cat(averages, dim=1), self.where(x)], dim=1)
         return self.appearance(read).float(), maps, logits
 

@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch import nn
 
-from semivae_bundle.networks.blocks import Float32Linear, ResidualBlock, SubpixelUpsample, coordinate_grid, group_norm
+from semivae_bundle.networks.blocks import (
+    Float32Linear,
+    ResidualBlock,
+    SubpixelUpsample,
+    coordinate_grid,
+    group_norm,
+    subpixels_joined,
+    subpixels_parted,
+)
 
 
 @pytest.mark.parametrize(("channels", "groups", "expected"), [(32, 8, 8), (12, 8, 6), (7, 8, 7), (4, 8, 4), (5, 3, 1)])
@@ -54,3 +62,11 @@ def test_coordinates_are_voxel_centres_in_x_y_z_order() -> None:
     assert grid[0, 0, :, 0, 0].tolist() == [-0.75, -0.25, 0.25, 0.75]
     assert grid[0, 1, 0, :, 0].tolist() == [-0.5, 0.5]
     assert grid[0, 2].unique().tolist() == [0.0]
+
+
+def test_eight_channels_are_the_eight_voxels_of_a_block() -> None:
+    x = torch.arange(2 * 3 * 4 * 6 * 8).reshape(2, 3, 4, 6, 8)
+    parted = subpixels_parted(x)
+    assert parted.shape == (2, 24, 2, 3, 4)
+    assert torch.equal(parted[1, 8:16, 1, 2, 3], x[1, 1, 2:4, 4:6, 6:8].flatten())
+    assert torch.equal(subpixels_joined(parted), x)

@@ -11,7 +11,7 @@ from semivae_bundle.networks.refinement import SegmentationRefinement
 
 def a_refinement() -> SegmentationRefinement:
     torch.manual_seed(0)
-    return SegmentationRefinement(in_channels=2, classes=4, width=8, norm_groups=4)
+    return SegmentationRefinement(in_channels=2, features=4, classes=4, width=8, norm_groups=4)
 
 
 def checkerboards() -> tuple[Tensor, Tensor]:
@@ -22,28 +22,28 @@ def checkerboards() -> tuple[Tensor, Tensor]:
     return noise + torch.stack([classes, torch.zeros_like(classes)], dim=1), classes
 
 
-def test_a_fresh_one_changes_nothing_and_learns_in_all_its_parts() -> None:
+def test_a_fresh_one_adds_nothing_and_learns_in_all_its_parts() -> None:
     module, (image, classes) = a_refinement(), checkerboards()
-    logits = torch.randn(8, 4, 8, 8, 8)
-    torch.testing.assert_close(module(image, logits), logits)
+    maps = torch.randn(8, 4, 4, 4, 4, requires_grad=True)
+    assert not module(image, maps).any()
     optimizer = torch.optim.SGD(module.parameters(), 0.1)
-    cross_entropy(module(image, logits), classes).backward()
+    cross_entropy(module(image, maps), classes).backward()
     optimizer.step()
     optimizer.zero_grad()
-    cross_entropy(module(image, logits), classes).backward()
+    cross_entropy(module(image, maps), classes).backward()
     assert [name for name, p in module.named_parameters() if p.grad is None or not p.grad.any()] == []
+    assert maps.grad is not None
+    assert maps.grad.any()
 
 
 def test_it_sees_what_half_the_sides_cannot_tell() -> None:
     module, (image, classes) = a_refinement(), checkerboards()
-    truth = nn.functional.one_hot(classes, 4).movedim(-1, 1).float()
-    coarse = (
-        interpolate(avg_pool3d(truth, 2), scale_factor=2.0).clamp(min=1e-3).log()
-    )  # the best that half of them allow
+    shares = avg_pool3d(nn.functional.one_hot(classes, 4).movedim(-1, 1).float(), 2)
+    coarse = interpolate(shares, scale_factor=2.0).clamp(min=1e-3).log()  # the best that half of the sides allow
     before = cross_entropy(coarse, classes).item()
     optimizer = torch.optim.Adam(module.parameters(), 0.02)
-    for _ in range(60):
-        loss = cross_entropy(module(image, coarse), classes)
+    for _ in range(100):
+        loss = cross_entropy(coarse + module(image, shares), classes)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -67,5 +67,5 @@ def test_the_encoder_s_logits_pass_through_it_and_it_scripts() -> None:
 
 
 def test_no_width_is_refused() -> None:
-    with pytest.raises(ValueError, match="found 4, 4 and 0"):
-        SegmentationRefinement(4, 4, 0, 8)
+    with pytest.raises(ValueError, match="found 4, 4, 4 and 0"):
+        SegmentationRefinement(4, 4, 4, 0, 8)
