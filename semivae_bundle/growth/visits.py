@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
 
@@ -31,16 +32,17 @@ def read_visits(inference: str | Path, keep_novel: bool = False) -> pd.DataFrame
     tumour, patients with one scan left. ValueError for a scan without a date, and where nobody is left.
     """
     folder = Path(inference)
-    table = _read(folder, "features").merge(_read(folder, "latents"), on=KEYS, validate="one_to_one")
+    features, latents = _read(folder, "features"), _read(folder, "latents")
+    # Both have the verdict.
+    table = features.merge(latents.drop(columns=VERDICT, errors="ignore"), on=KEYS, validate="one_to_one")
     dates = _dates(folder, table)
     spread = _volume_spread(folder, table)
     ln_volume = np.log(table[VOLUME].where(table[VOLUME] > 0))
     days = (dates - dates.min()).dt.days
     added = pd.DataFrame({"days": days, "ln_volume": ln_volume, "ln_volume_sd": spread})
     table = pd.concat([table, added], axis="columns").sort_values(["patient", "days", "subject"], ignore_index=True)
-    if not keep_novel and (folder / "novelty.csv").is_file():
-        verdicts = table["subject"].map(_read(folder, "novelty").set_index("subject")[VERDICT])
-        table = _without(table, verdicts == TURNED_AWAY, "unlike those calibrated on (novelty.csv)")
+    if not keep_novel and VERDICT in table:
+        table = _without(table, table[VERDICT] == TURNED_AWAY, "unlike those calibrated on (novelty.csv)")
     table = _without(table, table["ln_volume"].isna() | (table[SEGMENTED] == 0), "without a tumour")
     table = _without(table, ~table["patient"].duplicated(keep=False), "of patients with no other")
     if table.empty:
@@ -52,24 +54,38 @@ def read_visits(inference: str | Path, keep_novel: bool = False) -> pd.DataFrame
     return pd.concat([table.drop(columns="days"), (since_first / 365.25).rename("years")], axis="columns")
 
 
-def successive_pairs(visits: pd.DataFrame) -> dict[str, Tensor]:
+@dataclass(frozen=True)
+class Pairs:
+    """P pairs of successive visits. `before`, `after` (P, L): the posterior means; `before_variance`, `after_variance`
+    (P, L): the posterior's own; `years` (P,) between the two, never 0; `patients`: whose, P names.
+    """
+
+    before: Tensor
+    after: Tensor
+    before_variance: Tensor
+    after_variance: Tensor
+    years: Tensor
+    patients: tuple[str, ...]
+
+
+def successive_pairs(visits: pd.DataFrame) -> Pairs:
     """Every two successive visits of a patient, for a Neural ODE: from a code, over so many years, to the next.
 
-    `visits`: as `read_visits` gives them. Returns before, after (P, L), the posterior means; before_variance,
-    after_variance (P, L), the posterior's own; years (P,) between the two, never 0: scans of one day make no pair.
+    `visits`: as `read_visits` gives them. Scans of one day make no pair.
     """
     means, log_vars = ([name for name in map(str, visits) if name.startswith(start)] for start in ("mean_", "log_var_"))
     mean, log_var = (torch.tensor(visits[names].to_numpy(dtype=np.float32)) for names in (means, log_vars))
     gap = visits.groupby("patient")["years"].diff().to_numpy()
     after = torch.tensor(np.flatnonzero(gap > 0))
     before = after - 1
-    return {
-        "before": mean[before],
-        "after": mean[after],
-        "before_variance": log_var[before].exp(),
-        "after_variance": log_var[after].exp(),
-        "years": torch.tensor(gap[after.numpy()], dtype=torch.float32),
-    }
+    return Pairs(
+        before=mean[before],
+        after=mean[after],
+        before_variance=log_var[before].exp(),
+        after_variance=log_var[after].exp(),
+        years=torch.tensor(gap[after.numpy()], dtype=torch.float32),
+        patients=tuple(visits["patient"].iloc[after.numpy()]),
+    )
 
 
 def repeat_variances(repeatability_file: str | Path) -> Tensor:

@@ -48,9 +48,10 @@ def test_scans_that_the_gate_turns_away_are_left_out_unless_kept(
     changed: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = changed()
-    novelty = pd.read_csv(folder / "features.csv", dtype=str)[["subject"]].assign(in_distribution="yes")
-    novelty.loc[novelty["subject"] == "00001-0", "in_distribution"] = "no"
-    novelty.to_csv(folder / "novelty.csv", index=False)
+    for name in ("features.csv", "latents.csv"):
+        table = pd.read_csv(folder / name, dtype=str).assign(in_distribution="yes")
+        table.loc[table["subject"] == "00001-0", "in_distribution"] = "no"
+        table.to_csv(folder / name, index=False)
     visits = read_visits(folder)
     assert "left out, unlike those calibrated on (novelty.csv): 1 of 12 (00001-0)" in capsys.readouterr().out
     # Time then starts at the first that is left.
@@ -95,19 +96,20 @@ def test_tables_that_no_curve_goes_through_are_refused(
 
 def test_pairs_are_successive_visits_of_one_patient(inference: Path) -> None:
     pairs = successive_pairs(read_visits(inference))
-    assert pairs["before"].shape == pairs["after_variance"].shape == (30 * 3, 128)
+    assert pairs.before.shape == pairs.after_variance.shape == (30 * 3, 128)
     # The means of the table count its rows, four to a patient.
-    assert (pairs["after"] - pairs["before"] == 1).all()
-    assert not (pairs["after"][:, 0] % 4 == 0).any()
-    torch.testing.assert_close(pairs["years"][:3], torch.tensor([120, 130, 150]) / 365.25)
-    torch.testing.assert_close(pairs["before_variance"], torch.full((90, 128), np.exp(-2.0)))
+    assert (pairs.after - pairs.before == 1).all()
+    assert not (pairs.after[:, 0] % 4 == 0).any()
+    assert pairs.patients == tuple(f"{patient:05d}" for patient in range(30) for _ in range(3))
+    torch.testing.assert_close(pairs.years[:3], torch.tensor([120, 130, 150]) / 365.25)
+    torch.testing.assert_close(pairs.before_variance, torch.full((90, 128), np.exp(-2.0)))
 
 
 def test_two_scans_of_one_day_make_no_pair(changed: Callable[..., Path]) -> None:
     days = ["2020-01-01", "2020-01-01", "2020-03-01", "2020-04-01"] * 3
     pairs = successive_pairs(read_visits(changed(date=days)))
-    assert pairs["before"][:, 0].tolist() == [1, 2, 5, 6, 9, 10]
-    assert (pairs["years"] > 0).all()
+    assert pairs.before[:, 0].tolist() == [1, 2, 5, 6, 9, 10]
+    assert (pairs.years > 0).all()
 
 
 def test_the_error_of_measurement_comes_from_a_file_of_repeats(tmp_path: Path) -> None:
