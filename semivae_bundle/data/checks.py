@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from semivae_bundle.data.grids import brain_foreground, check_duplicates, check_grids, measure_geometry
+from semivae_bundle.data.grids import brain_foreground, check_duplicates, check_grids, check_view, measure_geometry
 from semivae_bundle.data.mask_checks import LABELS, check_labels, check_place
 from semivae_bundle.data.modality_subsets import absent
 from semivae_bundle.data.orientation import Geometry
 from semivae_bundle.data.problems import Problem, ProblemCode
 from semivae_bundle.data.scans import MASK, read_scans
 from semivae_bundle.data.subjects import MODALITIES, FoundSubject, ImageRef, Subject
+
+FOV_MM = (240.0, 240.0, 240.0)
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,17 @@ class Inspection:
 
 
 def inspect_subject(
-    found: FoundSubject, dataset_dir: str | Path, orientation: str | None = None, *, allow_missing: bool = False
+    found: FoundSubject,
+    dataset_dir: str | Path,
+    orientation: str | None = None,
+    fov_mm: Sequence[float] = FOV_MM,
+    *,
+    allow_missing: bool = False,
 ) -> Inspection:
     """Read the files of one subject and check them; never raises for what the files hold.
 
-    `orientation`: axis codes that the user states in place of the headers. `allow_missing`: one modality is enough, and
+    `orientation`: axis codes that the user states in place of the headers. `fov_mm`: what the network sees of a scan.
+    `allow_missing`: one modality is enough, and
     each that is absent is a warning; a file that a list names and that is not there stays an error.
     """
     references = list(_references(found))
@@ -53,6 +61,7 @@ def inspect_subject(
             wrong += check_place(scan.data, brain, found.subject, scan.file)
         problems += wrong
     usable = all(problem.is_warning for problem in problems)
+    problems += check_view(found.subject, scans, fov_mm, orientation) if usable else []
     subject = _subject(found, label_map, orientation) if usable else None
     geometry = measure_geometry(found.subject, scans) if usable else None
     return Inspection(found.subject, subject, tuple(problems), geometry, scans[0].digest if scans else "")

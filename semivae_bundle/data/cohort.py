@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from semivae_bundle import __version__
-from semivae_bundle.data.checks import Inspection, inspect_subject, repeated_subjects
+from semivae_bundle.data.checks import FOV_MM, Inspection, inspect_subject, repeated_subjects
 from semivae_bundle.data.files import write_json_atomically
 from semivae_bundle.data.layouts import find_subjects
 from semivae_bundle.data.orientation import ambiguous_orientations, check_overrides
@@ -73,21 +73,23 @@ def index_cohort(
     strict: bool = False,
     manifest: str | Path | None = None,
     orientation: Mapping[str, str] | None = None,
+    fov_mm: Sequence[float] = FOV_MM,
     workers: int | None = -1,
     progress: bool = True,
 ) -> Cohort:
     """Find and check every subject, divide the usable ones, write cohort.json and splits.json, print a summary.
 
     `fractions`: split -> share of the patients. `manifest`: a CSV file to go by instead of the files' names.
-    `orientation`: subject -> axis codes of its stored arrays, in place of its headers. `workers`: processes, -1 for one
-    per core, None to take what `joblib.parallel_config` says. An earlier splits.json drawn with the same seed and
-    fractions is kept and extended. Raises `CohortError` where nothing is usable, or with `strict` where anything is
-    quarantined; cohort.json is written even then.
+    `orientation`: subject -> axis codes of its stored arrays, in place of its headers. `fov_mm`: what a network sees of
+    a scan (right, front, up), to warn where it does not hold the brain. `workers`: processes, -1 for one per core, None
+    to take what `joblib.parallel_config` says. An earlier splits.json drawn with the same seed and fractions is kept
+    and extended. Raises `CohortError` where nothing is usable, or with `strict` where anything is quarantined;
+    cohort.json is written even then.
     """
     check_fractions(fractions)
     found = find_subjects(dataset_dir, manifest)
     codes = check_overrides(orientation or {}, [subject.subject for subject in found])
-    arguments = [(subject, dataset_dir, codes.get(subject.subject)) for subject in found]
+    arguments = [(subject, dataset_dir, codes.get(subject.subject), fov_mm) for subject in found]
     inspections: list[Inspection] = list(
         in_parallel(inspect_subject, arguments, workers=workers, label="index", unit="subject", progress=progress)
     )
@@ -129,6 +131,7 @@ def load_or_index_cohort(
     strict: bool = False,
     manifest: str | Path | None = None,
     orientation: Mapping[str, str] | None = None,
+    fov_mm: Sequence[float] = FOV_MM,
     workers: int | None = -1,
     progress: bool = True,
 ) -> Cohort:
@@ -146,6 +149,7 @@ def load_or_index_cohort(
             strict=strict,
             manifest=manifest,
             orientation=orientation,
+            fov_mm=fov_mm,
             workers=workers,
             progress=progress,
         )

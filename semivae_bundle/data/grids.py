@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from nibabel.affines import voxel_sizes
+from nibabel.orientations import io_orientation
 from numpy.typing import NDArray
 
-from semivae_bundle.data.orientation import GRID_TOLERANCE, Geometry, axis_codes
+from semivae_bundle.data.orientation import GRID_TOLERANCE, Geometry, axis_codes, stated_affine
 from semivae_bundle.data.problems import Problem, ProblemCode
 from semivae_bundle.data.scans import MASK, Scan
+
+OUTSIDE_VIEW = 0.01  # share of the brain that may be cut off without a word
 
 
 def shared_grid(scans: Sequence[Scan]) -> Scan | None:
@@ -65,6 +69,36 @@ def brain_foreground(scans: Sequence[Scan]) -> NDArray[np.bool_] | None:
         return None
     layers = [scan.foreground for scan in scans if scan.kind != MASK and scan.shape == grid.shape]
     return np.logical_or.reduce(layers)
+
+
+def check_view(subject: str, scans: Sequence[Scan], fov_mm: Sequence[float], orientation: str | None) -> list[Problem]:
+    """Brain beyond the cube of `fov_mm` (right, front, up) about the middle of the grid, all that a network sees.
+
+    `orientation`: where the stored axes run to, in place of the header.
+    """
+    grid, brain = shared_grid(scans), brain_foreground(scans)
+    if grid is None or brain is None or len(grid.shape) != 3 or not brain.any():
+        return []
+    affine = stated_affine(orientation, grid.shape, grid.affine) if orientation else grid.affine
+    world = io_orientation(affine)[:, 0].astype(int)
+    inside = brain
+    for axis, (mm, side) in enumerate(zip(voxel_sizes(affine), np.asarray(fov_mm)[world], strict=True)):
+        places = np.arange(brain.shape[axis]) - (brain.shape[axis] - 1) / 2
+        inside = inside.take(np.flatnonzero(np.abs(places) * mm <= side / 2), axis=axis)
+    share = 1 - inside.sum() / brain.sum()
+    if share <= OUTSIDE_VIEW:
+        return []
+    return [
+        Problem(
+            ProblemCode.BRAIN_OUTSIDE_VIEW,
+            subject,
+            grid.file,
+            f"a brain within {' x '.join(f'{side:g}' for side in fov_mm)} mm about the middle of the image",
+            f"{share:.0%} of it beyond",
+            "used, though what lies beyond is not seen: strip skull and neck, or crop or pad images and mask until the "
+            "brain is in their middle",
+        )
+    ]
 
 
 def measure_geometry(subject: str, scans: Sequence[Scan]) -> Geometry | None:

@@ -44,6 +44,7 @@ class ProblemCode(StrEnum):
     DUPLICATE_SUBJECT = "duplicate_subject"
     ABSENT_MODALITY = "absent_modality"
     INVALID_DATE = "invalid_date"
+    BRAIN_OUTSIDE_VIEW = "brain_outside_view"
 
 
 WARNING_CODES = frozenset(
@@ -54,6 +55,7 @@ WARNING_CODES = frozenset(
         ProblemCode.DUPLICATE_SUBJECT,
         ProblemCode.ABSENT_MODALITY,
         ProblemCode.INVALID_DATE,
+        ProblemCode.BRAIN_OUTSIDE_VIEW,
     }
 )
 

@@ -11,7 +11,7 @@ from typing import Any
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from semivae_bundle.data.checks import Inspection, inspect_subject
+from semivae_bundle.data.checks import FOV_MM, Inspection, inspect_subject
 from semivae_bundle.data.files import sha256_of_files
 from semivae_bundle.data.modality_subsets import absent, subset_name
 from semivae_bundle.data.orientation import ambiguous_orientations, check_overrides
@@ -66,20 +66,22 @@ def find_scans(
     images: Sequence[Listed] | Mapping[str, Listed] | None = None,
     manifest: str | Path | None = None,
     orientation: Mapping[str, str] | None = None,
+    fov_mm: Sequence[float] = FOV_MM,
     workers: int | None = -1,
     progress: bool = True,
     allow_missing: bool = False,
 ) -> FoundScans:
     """Find and check the scans, print every problem. `images` and `manifest` as for `find_sources`.
 
-    `orientation`: subject -> axis codes of its stored arrays, in place of its headers. `workers`: threads, -1 for one
-    per core. `allow_missing`: take scans that lack modalities, and warn of each. Raises `CohortError` where no scan is
-    usable.
+    `orientation`: subject -> axis codes of its stored arrays, in place of its headers. `fov_mm`: what the network sees
+    of a scan. `workers`: threads, -1 for one per core. `allow_missing`: take scans that lack modalities, and warn of
+    each. Raises `CohortError` where no scan is usable.
     """
     found = find_sources(dataset_dir, images, manifest)
     codes = check_overrides(orientation or {}, [subject.subject for subject in found])
     jobs = Parallel(n_jobs=workers, prefer="threads", return_as="generator")(
-        delayed(_inspect)(subject, Path(dataset_dir), codes.get(subject.subject), allow_missing) for subject in found
+        delayed(_inspect)(subject, Path(dataset_dir), codes.get(subject.subject), fov_mm, allow_missing)
+        for subject in found
     )
     bar = tqdm(jobs, total=len(found), desc="check", unit="scan", file=sys.stdout, disable=not progress)
     outcomes: list[tuple[Inspection, Scan | None]] = list(bar)
@@ -93,10 +95,10 @@ def find_scans(
 
 
 def _inspect(
-    found: FoundSubject, dataset_dir: Path, orientation: str | None, allow_missing: bool
+    found: FoundSubject, dataset_dir: Path, orientation: str | None, fov_mm: Sequence[float], allow_missing: bool
 ) -> tuple[Inspection, Scan | None]:
     found = replace(found, problems=(*found.problems, *channel_problems(found, dataset_dir)))
-    inspection = inspect_subject(found, dataset_dir, orientation, allow_missing=allow_missing)
+    inspection = inspect_subject(found, dataset_dir, orientation, fov_mm, allow_missing=allow_missing)
     return inspection, None if inspection.subject is None else make_scan(inspection.subject, dataset_dir)
 
 

@@ -122,6 +122,25 @@ def test_a_sound_scan_is_a_subject_without_problems(save_scan) -> None:
     assert inspection.subject.label_map == {0: 0, 1: 1, 2: 2, 3: 3}
 
 
+def test_a_brain_beyond_the_field_of_view_is_a_warning_that_says_how_much(save_scan) -> None:
+    folder = save_scan("A")
+    (found,) = find_subjects(folder)
+    brain = np.logical_or.reduce([nibabel.load(file).get_fdata() != 0 for file in folder.glob("A/A-t??.nii.gz")])
+    # Voxels of 1 mm: half of the sides along x, all of them along y and z.
+    side = brain.shape[0] // 2
+    beyond = 1 - brain[side // 2 : -(side // 2)].sum() / brain.sum()
+    inspection = inspect_subject(found, folder, fov_mm=(side, 240, 240))
+    (problem,) = inspection.problems
+    assert inspection.subject is not None
+    assert problem.is_warning
+    assert beyond > 0.01
+    expected = f"within {side} x 240 x 240 mm about the middle of the image, found {beyond:.0%} of it beyond"
+    assert expected in str(problem)
+    # The sides are those of the patient, wherever the array has them.
+    (turned,) = inspect_subject(found, folder, "SAR", fov_mm=(240, 240, side)).problems
+    assert turned.found == problem.found
+
+
 @pytest.mark.parametrize(("damage", "code", "words"), KINDS.values(), ids=list(KINDS))
 def test_each_kind_of_damage_is_found_and_quarantines(save_scan, damage: Damage, code: str, words: str) -> None:
     folder = save_scan("A")
