@@ -26,11 +26,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SplitsRecord:
-    """The content of splits.json: subject ids per split, and what they were drawn with."""
+    """The content of splits.json: subject ids per split, what they were drawn with, and the split of every patient that
+    was ever divided, also of those who are not there now.
+    """
 
     splits: dict[str, list[str]]
     fractions: dict[str, float]
     seed: int
+    patients: dict[str, str]
 
 
 def split_patients(
@@ -39,13 +42,15 @@ def split_patients(
     fractions: Mapping[str, float],
     seed: int,
     previous: Mapping[str, Sequence[str]] | None = None,
+    remembered: Mapping[str, str] | None = None,
 ) -> dict[str, list[str]]:
     """Split name -> sorted subject ids; all visits of a patient stay together.
 
     Labelled and unlabelled patients are divided each by `fractions`. Every split with a fraction above 0 gets a patient
     while there are enough, and a labelled one while there are enough of those, in the order train, validation, test.
-    Patients in `previous` (an earlier result) keep their split; only new ones are drawn. The draw depends on the seed
-    and the patients' names, not on the order of `subjects`.
+    Patients with a scan in `previous` (an earlier result) keep their split, and so do those of `remembered` (patient ->
+    split); only new ones are drawn. The draw depends on the seed, the fractions, and the names of the patients and
+    which of them have a mask, not on the order of `subjects`.
     """
     fractions = check_fractions(fractions)
     by_patient: dict[str, list[Subject]] = defaultdict(list)
@@ -57,7 +62,8 @@ def split_patients(
             f"splits: expected at least 2 patients for the fractions {fractions}, found {len(by_patient)} "
             f"({sorted(by_patient)}); add patients, or use split_fractions={{'train': 1.0}} to train without validation"
         )
-    assigned = _kept(by_patient, previous or {})
+    known = {patient: split for patient, split in (remembered or {}).items() if patient in by_patient}
+    assigned = known | _kept(by_patient, previous or {})
     labelled = {patient for patient, visits in by_patient.items() if any(visit.seg is not None for visit in visits)}
     for stratum in (labelled, set(by_patient) - labelled):
         new = sorted(stratum - set(assigned), key=lambda patient: place_in_queue(patient, seed))
@@ -81,15 +87,20 @@ def divide_cohort(
 ) -> dict[str, list[str]]:
     """Draw the splits and write splits.json; an earlier one drawn with the same seed and fractions is extended."""
     fractions = check_fractions(fractions)
-    previous: Mapping[str, Sequence[str]] = {}
+    before = SplitsRecord({}, fractions, seed, {})
     if Path(splits_file).is_file():
         record = read_splits_record(splits_file)
         if (record.seed, record.fractions) == (seed, fractions):
-            previous = record.splits
+            before = record
         else:
             logger.warning("%s: drawn anew, since the seed or the fractions changed", splits_file)
-    splits = split_patients(subjects, fractions=fractions, seed=seed, previous=previous)
-    write_splits(splits_file, splits, fractions=fractions, seed=seed)
+    splits = split_patients(
+        subjects, fractions=fractions, seed=seed, previous=before.splits, remembered=before.patients
+    )
+    split_of = {subject: split for split, ids in splits.items() for subject in ids}
+    # A patient who is away for one index, as a disk may be, must not come back in another split.
+    patients = before.patients | {subject.patient: split_of[subject.subject] for subject in subjects}
+    write_splits(splits_file, splits, fractions=fractions, seed=seed, patients=patients)
     return splits
 
 
@@ -114,15 +125,21 @@ def split_hash(splits: Mapping[str, Sequence[str]]) -> str:
 
 
 def write_splits(
-    splits_file: str | Path, splits: Mapping[str, Sequence[str]], *, fractions: Mapping[str, float], seed: int
+    splits_file: str | Path,
+    splits: Mapping[str, Sequence[str]],
+    *,
+    fractions: Mapping[str, float],
+    seed: int,
+    patients: Mapping[str, str],
 ) -> None:
-    """Write splits.json."""
+    """Write splits.json; `patients`: every patient that was ever divided -> split."""
     content = {
         "schema": SCHEMA,
         "package_version": __version__,
         "seed": seed,
         "fractions": check_fractions(fractions),
         "splits": {name: list(splits.get(name, ())) for name in SPLITS},
+        "patients": dict(sorted(patients.items())),
     }
     write_json_atomically(Path(splits_file), content)
 
@@ -142,7 +159,8 @@ def read_splits_record(splits_file: str | Path) -> SplitsRecord:
         if content["schema"] != SCHEMA:
             raise ValueError(f"schema {content['schema']!r}")
         splits = {name: [str(subject) for subject in content["splits"][name]] for name in SPLITS}
-        record = SplitsRecord(splits, check_fractions(content["fractions"]), int(content["seed"]))
+        patients = {str(patient): str(split) for patient, split in content.get("patients", {}).items()}
+        record = SplitsRecord(splits, check_fractions(content["fractions"]), int(content["seed"]), patients)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         found = f"{type(error).__name__}: {error}"
         raise CohortError(

@@ -1,6 +1,7 @@
 """Patient-level, seeded, stratified splits."""
 
 import json
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -130,7 +131,7 @@ def test_the_hash_names_the_division_not_its_order() -> None:
 
 def test_splits_survive_the_file_and_a_spoilt_file_is_refused(tmp_path: Path) -> None:
     file, splits = tmp_path / "splits.json", split(cohort(10))
-    write_splits(file, splits, fractions=FRACTIONS, seed=0)
+    write_splits(file, splits, fractions=FRACTIONS, seed=0, patients={})
     assert load_splits(file) == splits
     content = json.loads(file.read_text())
     content["splits"]["test"] = content["splits"]["train"]
@@ -154,3 +155,21 @@ def test_dividing_again_extends_the_file_unless_the_seed_changed(tmp_path: Path,
         divide_cohort(cohort(40), file, fractions=FRACTIONS, seed=1) == split(cohort(40), seed=1) == load_splits(file)
     )
     assert "drawn anew" in caplog.text
+
+
+def test_patients_who_were_away_for_one_index_come_back_to_their_split(tmp_path: Path) -> None:
+    file, everyone = tmp_path / "splits.json", cohort(60)
+    first = divide_cohort(everyone, file, fractions=FRACTIONS, seed=0)
+    divide_cohort(everyone[::2], file, fractions=FRACTIONS, seed=0)
+    divide_cohort(everyone[::3], file, fractions=FRACTIONS, seed=0)
+    assert divide_cohort(everyone, file, fractions=FRACTIONS, seed=0) == first
+
+
+def test_a_patient_of_whom_only_a_new_visit_is_left_stays_where_the_old_one_was(tmp_path: Path) -> None:
+    file, everyone = tmp_path / "splits.json", cohort(20)
+    first = divide_cohort(everyone, file, fractions=FRACTIONS, seed=0)
+    later = [replace(one, subject=f"{one.patient}-009", visit="009") for one in everyone]
+    now = divide_cohort(later, file, fractions=FRACTIONS, seed=0)
+    patient_of = {one.subject: one.patient for one in (*everyone, *later)}
+    for split in first:
+        assert {patient_of[one] for one in now[split]} == {patient_of[one] for one in first[split]}
