@@ -16,7 +16,7 @@ from semivae_bundle.data.orientation import ambiguous_orientations, check_overri
 from semivae_bundle.data.parallel import in_parallel
 from semivae_bundle.data.problems import CohortError, Problem, Quarantined
 from semivae_bundle.data.splits import check_fractions, divide_cohort, load_splits, read_splits_record
-from semivae_bundle.data.subjects import Subject
+from semivae_bundle.data.subjects import FoundSubject, Subject
 from semivae_bundle.data.summary import summarise_cohort, summarise_splits
 from semivae_bundle.data.wording import listed
 
@@ -170,22 +170,40 @@ def load_or_index_cohort(
             f"differ in {listed(apart)}; an index was interrupted, run "
             "`index` again"
         )
-    if newcomers := _newcomers(cohort, dataset_dir, manifest):
-        print(
-            f"{dataset_dir}: {len(newcomers)} subjects are not in {cohort_file} and are left out: {listed(newcomers)}; "
-            "run `index` again to take them in",
-            flush=True,
-        )
+    _say_what_changed(cohort, cohort_file, dataset_dir, manifest)
     return cohort
 
 
-def _newcomers(cohort: Cohort, dataset_dir: str | Path, manifest: str | Path | None) -> list[str]:
-    """Subjects of the folder that no index has seen, by their names alone."""
-    known = {one.subject for one in cohort.subjects} | {entry.subject for entry in cohort.quarantine}
+def _say_what_changed(
+    cohort: Cohort, cohort_file: str | Path, dataset_dir: str | Path, manifest: str | Path | None
+) -> None:
+    """A line for each way in which the folder is no longer what was indexed, by names alone."""
     try:
-        return [found.subject for found in find_subjects(dataset_dir, manifest) if found.subject not in known]
+        found = {one.subject: one for one in find_subjects(dataset_dir, manifest)}
     except (CohortError, FileNotFoundError):
-        return []  # what was moved away since may still lie in the cache
+        return  # what was moved away since may still lie in the cache
+    quarantined = [entry.subject for entry in cohort.quarantine if entry.subject in found]
+    newcomers = sorted(set(found) - {one.subject for one in cohort.subjects} - set(quarantined))
+    changed = [one.subject for one in cohort.subjects if one.subject in found and _differs(one, found[one.subject])]
+    for names, words in (
+        (newcomers, "came later and are left out"),
+        (changed, "have other files, another mask, date, patient or visit now, and are used as they were indexed"),
+        (quarantined, "are set aside"),
+    ):
+        if names:
+            print(
+                f"{dataset_dir}: {len(names)} subjects {words}: {listed(names)}; {cohort_file} has reasons and "
+                "files, and `index` looks again",
+                flush=True,
+            )
+
+
+def _differs(indexed: Subject, found: FoundSubject) -> bool:
+    """Whether the folder or the manifest says something else of a subject than the index does."""
+    images = {modality: refs[0] for modality, refs in found.images.items() if refs}
+    seg = found.segs[0] if found.segs else None
+    now = (images, seg, found.patient, found.visit, found.date)
+    return now != (dict(indexed.images), indexed.seg, indexed.patient, indexed.visit, indexed.date)
 
 
 def _collect(

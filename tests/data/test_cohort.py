@@ -147,9 +147,22 @@ def test_subjects_that_came_after_the_index_are_named_and_left_out(folder: Path,
         save_scan(name)
     assert index(folder, out, load_or_index_cohort) == cohort
     said = capsys.readouterr().out
-    assert (
-        f"4 subjects are not in {out / 'cohort.json'} and are left out: F, G, H and 1 more; run `index` again" in said
-    )
+    assert "4 subjects came later and are left out: F, G, H and 1 more; " in said
+    assert f"{out / 'cohort.json'} has reasons and files, and `index` looks again" in said
+    assert "2 subjects are set aside: X, Y; " in said
+
+
+def test_subjects_whose_files_or_dates_are_others_than_when_indexed_are_named(save_scan, out: Path, capsys) -> None:
+    folder = save_scan("A")
+    save_scan("B", without=["seg"])
+    manifest = folder / "scans.csv"
+    row = "{0},2021-0{1}-01,{0}/{0}-t1c.nii.gz,{0}/{0}-{2}.nii.gz,{0}/{0}-{3}.nii.gz,{0}/{0}-t2w.nii.gz\n"
+    head = "subject,date,t1c,t1n,t2f,t2w\n"
+    manifest.write_text(head + row.format("A", 1, "t2f", "t1n") + row.format("B", 1, "t1n", "t2f"))
+    index(folder, out, manifest="scans.csv")
+    manifest.write_text(head + row.format("A", 1, "t1n", "t2f") + row.format("B", 2, "t1n", "t2f"))
+    index(folder, out, load_or_index_cohort, manifest="scans.csv")
+    assert "2 subjects have other files, another mask, date, patient or visit now" in capsys.readouterr().out
 
 
 def test_a_folder_that_was_moved_away_leaves_the_index(folder: Path, out: Path) -> None:
