@@ -11,7 +11,7 @@ from typing import Any
 from semivae_bundle import __version__
 from semivae_bundle.data.checks import FOV_MM, Inspection, inspect_subject, repeated_subjects
 from semivae_bundle.data.files import write_json_atomically
-from semivae_bundle.data.layouts import find_subjects
+from semivae_bundle.data.layouts import find_subjects, say_unclaimed, unclaimed_files
 from semivae_bundle.data.orientation import ambiguous_orientations, check_overrides
 from semivae_bundle.data.parallel import in_parallel
 from semivae_bundle.data.problems import CohortError, Problem, Quarantined
@@ -88,6 +88,8 @@ def index_cohort(
     """
     check_fractions(fractions)
     found = find_subjects(dataset_dir, manifest)
+    if not manifest:
+        say_unclaimed(dataset_dir, unclaimed_files(dataset_dir, found))
     codes = check_overrides(orientation or {}, [subject.subject for subject in found])
     arguments = [(subject, dataset_dir, codes.get(subject.subject), fov_mm) for subject in found]
     inspections: list[Inspection] = list(

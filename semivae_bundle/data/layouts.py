@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from semivae_bundle.data.decathlon import find_decathlon, is_decathlon
@@ -18,6 +18,7 @@ from semivae_bundle.data.manifest import read_manifest
 from semivae_bundle.data.problems import CohortError, Problem, ProblemCode
 from semivae_bundle.data.subjects import FoundSubject, ImageRef, parse_name
 from semivae_bundle.data.volumes import is_nifti, nifti_stem
+from semivae_bundle.data.wording import listed
 
 _KINDS = {"flair": "t2f", "t1": "t1n", "t1ce": "t1c", "t2": "t2w"}
 _KINDS |= {"t1c": "t1c", "t1n": "t1n", "t2f": "t2f", "t2w": "t2w", "seg": "seg"}
@@ -67,7 +68,8 @@ def _search(dataset_dir: Path) -> list[FoundSubject]:
         if "dataset.json" in names and is_decathlon(folder / "dataset.json"):
             decathlon += find_decathlon(dataset_dir, folder / "dataset.json")
         relative = folder.relative_to(dataset_dir)
-        unknown, owners = [], set()
+        unknown: list[str] = []
+        owners: set[str] = set()
         for name in filter(is_nifti, names):
             match = _FILE_NAME.fullmatch(nifti_stem(name))
             if match is None:
@@ -75,10 +77,41 @@ def _search(dataset_dir: Path) -> list[FoundSubject]:
                 continue
             files[match["subject"]][_KINDS[match["kind"].lower()]].append((relative / name).as_posix())
             owners.add(match["subject"])
-        # In a folder of several subjects nobody can say whose file it is.
-        if len(owners) == 1:
-            strangers.setdefault(owners.pop(), []).extend(unknown)
+        for path in unknown:
+            if owner := _owner_of(Path(path).name, owners):
+                strangers.setdefault(owner, []).append(path)
     return decathlon + [_from_files(name, kinds, strangers.get(name, [])) for name, kinds in files.items()]
+
+
+def _owner_of(name: str, owners: set[str]) -> str | None:
+    """Whose an unknown file is: the only subject's of its folder, or that by whose name it begins."""
+    if len(owners) == 1:
+        return next(iter(owners))
+    # The longest, as P1_2_mask is no file of P1 where there is a P1_2.
+    return max((owner for owner in owners if name.startswith((f"{owner}_", f"{owner}-"))), key=len, default=None)
+
+
+def unclaimed_files(dataset_dir: str | Path, found: Iterable[FoundSubject]) -> list[str]:
+    """The NIfTI files below `dataset_dir` that are no image, mask or stranger of any subject of `found`."""
+    claimed = {ref.path for one in found for refs in one.images.values() for ref in refs}
+    claimed |= {path for one in found for path in (*one.segs, *one.strangers)}
+    names = (
+        (folder.relative_to(dataset_dir) / name).as_posix()
+        for folder, files in walk_files(Path(dataset_dir))
+        for name in files
+        if is_nifti(name)
+    )
+    return [name for name in names if name not in claimed]
+
+
+def say_unclaimed(dataset_dir: str | Path, names: Sequence[str]) -> None:
+    """A line on files that are left out because their names say nothing; none where there are none."""
+    if names:
+        print(
+            f"{dataset_dir}: {len(names)} NIfTI files belong to no subject by their names and are left out: "
+            f"{listed(names)}; name them as in docs/data.md, or list them in a manifest",
+            flush=True,
+        )
 
 
 def _from_files(name: str, kinds: dict[str, list[str]], strangers: list[str]) -> FoundSubject:

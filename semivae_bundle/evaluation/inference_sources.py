@@ -12,7 +12,7 @@ import nibabel
 from nibabel.filebasedimages import ImageFileError
 
 from semivae_bundle.data.decathlon import is_decathlon
-from semivae_bundle.data.layouts import find_subjects
+from semivae_bundle.data.layouts import find_subjects, say_unclaimed, unclaimed_files
 from semivae_bundle.data.problems import CohortError, Problem, ProblemCode
 from semivae_bundle.data.subjects import MODALITIES, FoundSubject, ImageRef, parse_name
 from semivae_bundle.data.volumes import is_nifti, nifti_stem
@@ -39,14 +39,16 @@ def find_sources(
     if manifest:
         return [_without_mask(found) for found in find_subjects(dataset_dir, manifest)]
     try:
-        found = [_without_mask(subject) for subject in find_subjects(dataset_dir)]
+        subjects = find_subjects(dataset_dir)
     except CohortError as error:
         found = four_dimensional_files(Path(dataset_dir), taken=set())
         if not found:
             raise CohortError(f"{error}\n  - {FOUR_D_LAYOUT}") from error
         return found
-    taken = {ref.path for subject in found for refs in subject.images.values() for ref in refs}
-    return sorted([*found, *four_dimensional_files(Path(dataset_dir), taken)], key=lambda one: one.subject)
+    taken = {ref.path for subject in subjects for refs in subject.images.values() for ref in refs}
+    others = four_dimensional_files(Path(dataset_dir), taken)
+    say_unclaimed(dataset_dir, unclaimed_files(dataset_dir, [*subjects, *others]))
+    return sorted([*map(_without_mask, subjects), *others], key=lambda one: one.subject)
 
 
 def four_dimensional_files(folder: Path, taken: set[str]) -> list[FoundSubject]:

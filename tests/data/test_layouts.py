@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from semivae_bundle.data.checks import inspect_subject
-from semivae_bundle.data.layouts import find_subjects
+from semivae_bundle.data.layouts import find_subjects, say_unclaimed, unclaimed_files
 from semivae_bundle.data.problems import CohortError
 
 UP_TO_2021 = {"t1c": "t1ce", "t1n": "t1", "t2f": "flair", "t2w": "t2", "seg": "seg"}
@@ -133,3 +133,27 @@ def test_a_folder_without_subjects_lists_the_layouts_and_what_it_holds(tmp_path:
         CohortError, match=r"1 NIfTI files, such as \['brain.nii.gz'\](?s:.*)dataset.json(?s:.*)manifest"
     ):
         find_subjects(tmp_path)
+
+
+def test_a_file_that_begins_with_a_subject_s_name_is_its_stranger_beside_others(tmp_path: Path) -> None:
+    for name in ("P1", "P1_2"):
+        for kind in ("t1c", "t1n", "t2f", "t2w"):
+            (tmp_path / f"{name}_{kind}.nii.gz").touch()
+    for name in ("P1_mask", "P1_2_mask", "P9_mask"):
+        (tmp_path / f"{name}.nii.gz").touch()
+    found = {one.subject: one.strangers for one in find_subjects(tmp_path)}
+    assert found == {"P1": ("P1_mask.nii.gz",), "P1_2": ("P1_2_mask.nii.gz",)}
+
+
+def test_files_that_no_subject_claims_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for kind in ("t1c", "t1n", "t2f", "t2w", "seg", "mask"):
+        (tmp_path / f"P1_{kind}.nii.gz").touch()
+    (tmp_path / "P9").mkdir()
+    for name in ("T1.nii.gz", "brain.nii", "notes.txt"):
+        (tmp_path / "P9" / name).touch()
+    unclaimed = unclaimed_files(tmp_path, find_subjects(tmp_path))
+    assert unclaimed == ["P9/T1.nii.gz", "P9/brain.nii"]
+    say_unclaimed(tmp_path, unclaimed)
+    assert "2 NIfTI files belong to no subject by their names and are left out: P9/T1" in capsys.readouterr().out
+    say_unclaimed(tmp_path, [])
+    assert capsys.readouterr().out == ""
