@@ -15,8 +15,11 @@ class SharedGridReader(NibabelReader):
     """NibabelReader that gives images whose affines agree, as the index takes agreement, the first one's affine.
 
     MONAI stacks files only where they agree to 1e-8, which two converters' rounding of one quaternion does not. What
-    differs by more is left to its refusal.
+    differs by more is left to its refusal. A fourth axis of one entry, which some converters write, is none.
     """
+
+    def __init__(self) -> None:
+        super().__init__(squeeze_non_spatial_dims=True)
 
     shared: NDArray[Any] | None = None
 

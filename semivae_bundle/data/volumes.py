@@ -42,7 +42,7 @@ def read_volume(path: str | Path) -> Volume:
     """Read a .nii or .nii.gz file whole.
 
     A compressed file is read through its checksum, which nibabel alone would leave unread. Raises `FileNotFoundError`,
-    or `UnreadableVolumeError` with the reason.
+    or `UnreadableVolumeError` with the reason. Axes of one entry behind the third are left out.
     """
     path = Path(path)
     if not path.is_file():
@@ -58,6 +58,8 @@ def read_volume(path: str | Path) -> Volume:
     if data.dtype.kind not in "biuf":
         raise UnreadableVolumeError(f"voxels of type {data.dtype}, not real numbers")
     header = image.header
+    while data.ndim > 3 and data.shape[-1] == 1:  # as some converters write a volume
+        data = data[..., 0]
     has_orientation = int(header["qform_code"]) > 0 or int(header["sform_code"]) > 0
     return Volume(data, np.asarray(image.affine, np.float64), has_orientation)
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from monai.transforms import Compose
 
 from semivae_bundle.data.checks import Inspection, inspect_subject
 from semivae_bundle.data.layouts import find_subjects
 from semivae_bundle.data.subjects import FoundSubject
+from semivae_bundle.data.transforms import image_transforms
 
 Damage = Callable[[Path], None]
 
@@ -239,3 +241,18 @@ def test_without_any_image_one_problem_says_what_would_do(tmp_path: Path) -> Non
     (problem,) = inspect_subject(FoundSubject("A", "A", "000"), tmp_path, allow_missing=True).problems
     assert problem.code == "missing_modality"
     assert "expected at least one of t1c, t1n, t2f, t2w, found none" in str(problem)
+
+
+def test_a_fourth_axis_of_one_entry_is_no_dimension(save_scan) -> None:
+    folder = save_scan("A")
+    plain = inspect(folder)
+    for file in folder.glob("A/*.nii.gz"):
+        image = nibabel.load(file)
+        data = np.asarray(image.dataobj)[..., None]
+        nibabel.save(nibabel.Nifti1Image(data, image.affine, image.header), file)
+        assert nibabel.load(file).shape[3] == 1
+    assert inspect(folder) == plain
+    subject = plain.subject
+    assert subject is not None
+    item = Compose(image_transforms(["image"], [8, 8, 8], [24.0] * 3))(subject.image_item(folder))
+    assert item["image"].shape == (4, 8, 8, 8)
