@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import monai
 import torch
+from filelock import FileLock, Timeout
+from torch import nn
 
 from semivae_bundle import __version__
 from semivae_bundle.data.files import write_json_atomically
@@ -20,6 +23,7 @@ from semivae_bundle.evaluation.inference_scans import FoundScans, Scan
 from semivae_bundle.evaluation.prerequisites import require_checkpoint
 from semivae_bundle.evaluation.provenance import checkpoint_record
 from semivae_bundle.features.normalizer import Normalizer
+from semivae_bundle.training.settings import settings_of
 from semivae_bundle.training.weights_record import require_trained_with
 
 SCHEMA = "semivae-inference/5"
@@ -34,9 +38,10 @@ class InferenceRun:
     written last, so an interrupted run repeats at most one scan. Results of other weights, normalizer, calibration,
     settings or package version are never continued: everything is then done again. `settings`: plain values that change
     results. `calibration`: what bounds and verdicts come from, None to go without.
-    `attention`: keys attention_<partition> of the output that are written as well.
-    Raises at construction, before any scan is read, where the checkpoint is missing or was trained with another
-    normalizer.
+    `attention`: keys attention_<partition> of the output that are written as well. `network`: what the weights are
+    those of; a network of another make that they fit as well gives other results.
+    The folder is locked as long as the run lives. Raises at construction, before any scan is read, where another has
+    it, or where the checkpoint is missing or was trained with another normalizer.
     """
 
     def __init__(
@@ -47,11 +52,13 @@ class InferenceRun:
         settings: Mapping[str, Any],
         overwrite: bool,
         save_reconstruction: bool,
+        network: nn.Module,
         calibration: Calibration | None = None,
         attention: Sequence[str] = (),
     ) -> None:
         self.output_dir = Path(output_dir)
         refuse_folder_of_a_training(self.output_dir)
+        self.lock = locked(self.output_dir)
         self.overwrite = overwrite
         self.save_reconstruction = save_reconstruction
         self.attention = tuple(attention)
@@ -61,13 +68,14 @@ class InferenceRun:
             "package_version": __version__,
             "checkpoint": checkpoint_record(require_checkpoint(checkpoint)),
             "normalizer": checkpoint_record(Path(normalizer_file)),
+            "network_sha256": digest_of(network),
             "settings": dict(settings),
         }
         if calibration is not None:
             self.made_by["calibration"] = {"level": calibration.level, "sha256": calibration.sha256}
         earlier = self._read()
         same = identity(earlier) == identity(self.made_by)
-        self.replaced = bool(earlier) and not same
+        self.replaced = [] if same else [file for one in earlier.get("subjects", {}).values() for file in one["files"]]
         self.subjects: dict[str, dict[str, Any]] = dict(earlier["subjects"]) if same else {}
         self.latents = GrowingTable(self.output_dir / "latents.csv", resume=same)
         self.features = GrowingTable(self.output_dir / "features.csv", resume=same)
@@ -105,8 +113,11 @@ class InferenceRun:
     def begin(self) -> None:
         """Say in run.json whose results these are, before the first of them is there.
 
-        Tables that are not continued go first: after an interruption their rows would pass for results of this run.
+        Tables that are not continued and volumes of other weights go first: after an interruption they would pass for
+        results of this run.
         """
+        for name in self.replaced:
+            (self.output_dir / name).unlink(missing_ok=True)
         for table in (self.latents, self.features, self.novelty):
             if not table.rows:
                 table.file.unlink(missing_ok=True)
@@ -189,6 +200,29 @@ class InferenceRun:
         )
 
 
+def locked(folder: Path) -> FileLock | None:
+    """`folder` for this process alone, as long as the lock lives: another's rows would be lost. ValueError where
+    somebody has it; None on a file system that knows no locks.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock", is_singleton=True)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ValueError(
+            f"output_dir: expected a folder that no other inference writes to, found one at work in {folder}; wait for "
+            "it, or pass another --output_dir"
+        ) from error
+    except NotImplementedError:
+        return None
+    return lock
+
+
+def digest_of(network: nn.Module) -> str:
+    """Names what a network is made of, by its classes and options and not by its weights."""
+    return hashlib.sha256(json.dumps(settings_of({"network": network}), sort_keys=True).encode()).hexdigest()
+
+
 def who(scan: Scan) -> dict[str, str]:
     """Whose scan it is, and of when; an empty cell for what nobody said."""
     return {"patient": scan.subject.patient, "visit": scan.subject.visit or "", "date": scan.subject.date or ""}
@@ -206,5 +240,5 @@ def refuse_folder_of_a_training(folder: Path) -> None:
 def identity(record: Mapping[str, Any]) -> str:
     """What results depend on, as text: what weights, normalizer and calibration hold, wherever they lie; settings."""
     hashes = [record.get(name, {}).get("sha256") for name in ("checkpoint", "normalizer", "calibration")]
-    rest = [record.get(name) for name in ("schema", "package_version", "settings")]
+    rest = [record.get(name) for name in ("schema", "package_version", "network_sha256", "settings")]
     return json.dumps([*hashes, *rest], sort_keys=True)
