@@ -79,7 +79,7 @@ def repeated_subjects(inspections: Sequence[Inspection]) -> list[Problem]:
             "",
             "other images than every other subject",
             f"the same voxels as {same[0]}",
-            "used as it is, though a scan in two splits makes the results look better than they are: remove one",
+            "used as it is, though it counts twice, in two splits or as a tumour that stood still: remove one",
         )
         for same in names.values()
         for name in same[1:]
@@ -139,4 +139,7 @@ def _missing_modalities(found: FoundSubject, allow_missing: bool) -> Iterator[Pr
 
 
 def _several(code: ProblemCode, subject: str, expected: str, files: Sequence[str]) -> Problem:
-    return Problem(code, subject, files[0], expected, f"{len(files)}: {', '.join(files)}", "keep the right one only")
+    remedy = "keep the right one only"
+    if len({Path(file).parent for file in files}) > 1:
+        remedy += "; if they are visits, list them in a manifest (subject, visit, date and the files), a row for each"
+    return Problem(code, subject, files[0], expected, f"{len(files)}: {', '.join(files)}", remedy)

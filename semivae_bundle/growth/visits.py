@@ -28,19 +28,22 @@ def read_visits(inference: str | Path, keep_novel: bool = False) -> pd.DataFrame
 
     Columns: those of features.csv and latents.csv; years since the patient's first scan; ln_volume (mm³) and its
     standard deviation ln_volume_sd, by the calibrated interval where there is one. What cannot be used is left out, and
-    a line says how many and which: scans that the novelty gate turns away (unless `keep_novel`), scans without a
-    tumour, patients with one scan left. ValueError for a scan without a date, and where nobody is left.
+    a line says how many and which: a second scan of the same images, scans without a date, scans that the novelty gate
+    turns away (unless `keep_novel`), scans without a tumour, patients with one scan left. ValueError where no scan has
+    a date, and where nobody is left.
     """
     folder = Path(inference)
     features, latents = _read(folder, "features"), _read(folder, "latents")
     # Both have the verdict.
     table = features.merge(latents.drop(columns=VERDICT, errors="ignore"), on=KEYS, validate="one_to_one")
+    table = _without(table, _repeated(folder, table), "the same images as another scan")
     dates = _dates(folder, table)
     spread = _volume_spread(folder, table)
     ln_volume = np.log(table[VOLUME].where(table[VOLUME] > 0))
-    days = (dates - dates.min()).dt.days
+    days = (dates - dates.min()).dt.days  # NaN without a date
     added = pd.DataFrame({"days": days, "ln_volume": ln_volume, "ln_volume_sd": spread})
     table = pd.concat([table, added], axis="columns").sort_values(["patient", "days", "subject"], ignore_index=True)
+    table = _without(table, table["days"].isna(), "without a date as YYYY-MM-DD")
     if not keep_novel and VERDICT in table:
         table = _without(table, table[VERDICT] == TURNED_AWAY, "unlike those calibrated on (novelty.csv)")
     table = _without(table, table["ln_volume"].isna() | (table[SEGMENTED] == 0), "without a tumour")
@@ -106,12 +109,20 @@ def _read(folder: Path, name: str) -> pd.DataFrame:
 
 def _dates(folder: Path, table: pd.DataFrame) -> pd.Series:
     dates = pd.to_datetime(table["date"], format="%Y-%m-%d", errors="coerce")
-    if wrong := list(table.loc[dates.isna(), "subject"]):
+    if dates.isna().all():
         raise ValueError(
-            f"{folder}: expected a date as YYYY-MM-DD for every scan, found none for {_named(wrong, len(table))}; "
+            f"{folder}: expected dates as YYYY-MM-DD, found none for {_named(list(table['subject']), len(table))}; "
             "infer with --manifest FILE, a table with the column date, and give each cohort an --output_dir of its own"
         )
     return dates
+
+
+def _repeated(folder: Path, table: pd.DataFrame) -> pd.Series:
+    """Scans whose images are, byte by byte, those of a scan before them: under two names a tumour stands still."""
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8")) if (folder / "run.json").is_file() else {}
+    sources = {name: one["source"]["sha256"] for name, one in record.get("subjects", {}).items()}
+    hashes = table["subject"].map(sources)
+    return hashes.notna() & hashes.duplicated()
 
 
 def _volume_spread(folder: Path, table: pd.DataFrame) -> NDArray[np.float64]:

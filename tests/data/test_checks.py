@@ -256,3 +256,12 @@ def test_a_fourth_axis_of_one_entry_is_no_dimension(save_scan) -> None:
     assert subject is not None
     item = Compose(image_transforms(["image"], [8, 8, 8], [24.0] * 3))(subject.image_item(folder))
     assert item["image"].shape == (4, 8, 8, 8)
+
+
+def test_visits_in_folders_of_their_own_are_sent_to_a_manifest(save_scan) -> None:
+    folder = save_scan("A")
+    (folder / "A" / "2021-09").mkdir()
+    for file in list(folder.glob("A/*.nii.gz")):
+        (folder / "A" / "2021-09" / file.name).write_bytes(file.read_bytes())
+    problem = next(problem for problem in inspect(folder).problems if problem.code == "duplicate_modality")
+    assert "if they are visits, list them in a manifest" in problem.remedy

@@ -83,7 +83,7 @@ def test_a_patient_may_be_called_na(changed: Callable[..., Path]) -> None:
     ("change", "message"),
     [
         ({"date": None}, r"none for 12 of 12 \(00002-3, 00002-2, 00002-1 and 9 more\); infer with --manifest"),
-        ({"date": ["03/04/2020"] + ["2020-05-01"] * 11}, r"as YYYY-MM-DD for every scan, found none for 1 of 12"),
+        ({"date": ["03/04/2020"] * 12}, r"expected dates as YYYY-MM-DD, found none for 12 of 12"),
         ({"patient": [f"Q{i}" for i in range(12)]}, "expected patients of several visits, found none; in the manifest"),
     ],
 )
@@ -92,6 +92,24 @@ def test_tables_that_no_curve_goes_through_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         read_visits(changed(**change))
+
+
+def test_scans_without_a_date_and_copies_of_others_are_left_out_by_name(
+    changed: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = changed(date=["14.09.2021", None] + ["2020-05-01", "2020-08-01"] * 5)
+    features = pd.read_csv(folder / "features.csv", dtype=str).set_index("subject")
+    undated = list(features.index[~features["date"].str.startswith("2020-", na=False)])
+    assert len(undated) == 2
+    record = json.loads((folder / "run.json").read_text())
+    record["subjects"] = {name: {"source": {"sha256": sha}} for name, sha in (("00001-0", "a"), ("00001-2", "a"))}
+    (folder / "run.json").write_text(json.dumps(record))
+    visits = read_visits(folder)
+    assert len({"00001-0", "00001-2"} & set(visits["subject"])) == 1
+    said = capsys.readouterr().out
+    assert "left out, the same images as another scan: 1 of 12 (00001-" in said
+    assert "left out, without a date as YYYY-MM-DD: " in said
+    assert not set(undated) & set(visits["subject"])
 
 
 def test_pairs_are_successive_visits_of_one_patient(inference: Path) -> None:
