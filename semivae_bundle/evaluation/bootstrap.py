@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
-METHOD = "percentile bootstrap over patients"
+FEWEST_PATIENTS = 10  # the "95 %" interval of a mean holds it 90 times in 100 here, 83 with five patients, 49 with two
+METHOD = f"percentile bootstrap over at least {FEWEST_PATIENTS} patients"
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its interval; NaN where it is not defined. `subjects` is the number of subjects behind it."""
+    """A figure with its interval; NaN where it is not defined. `subjects` is the number of subjects behind it.
+
+    A figure of fewer than ten patients has no interval: their resamples differ too little to say how sure it is.
+    """
 
     value: float
     low: float
@@ -35,6 +39,16 @@ def patient_resamples(patients: Sequence[str], resamples: int, seed: int) -> Flo
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
     return drawn[:, owner].astype(np.float64)
+
+
+def of_enough_patients(resampled: FloatArray, counts: FloatArray) -> FloatArray:
+    """`resampled` (R,) as it is, or NaN throughout where the subjects behind it have fewer than ten patients.
+
+    `counts` (R, n): the resamples of those subjects alone. Scans of one patient are drawn together, so that patients
+    are told by their columns.
+    """
+    patients = len({column.tobytes() for column in np.ascontiguousarray(counts.T)})
+    return resampled if patients >= FEWEST_PATIENTS else np.full_like(resampled, np.nan)
 
 
 def percentile_interval(resampled: FloatArray, level: float) -> tuple[float, float]:
@@ -65,4 +79,6 @@ def mean_estimate(values: FloatArray, counts: FloatArray, level: float) -> Estim
     """Mean over the subjects whose value is known, with its interval: (n,), (R, n)."""
     known = np.isfinite(values)
     value = float(values[known].mean()) if known.any() else float("nan")
-    return estimate(value, weighted_mean(values[known], counts[:, known]), int(known.sum()), level)
+    weights = counts[:, known]
+    resampled = of_enough_patients(weighted_mean(values[known], weights), weights)
+    return estimate(value, resampled, int(known.sum()), level)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from semivae_bundle.data.files import write_csv_atomically, write_text_atomically
+from semivae_bundle.evaluation.bootstrap import METHOD
 from semivae_bundle.evaluation.figure_comparison import comparison_figure
 from semivae_bundle.evaluation.figure_style import save_figure
 from semivae_bundle.evaluation.page_numbers import between, number, unit
@@ -73,7 +74,7 @@ def comparison_page(
         "",
         "![differences of R²](comparison.png)",
         "",
-        f"In brackets {spread['level']:.0%} intervals: paired percentile bootstrap over patients, "
+        f"In brackets {spread['level']:.0%} intervals: paired {METHOD}, "
         f"{spread['resamples']} resamples, seed {spread['seed']}. p: random signs of each patient's difference of "
         f"squared errors, {draws} draws; q: Benjamini and Hochberg's, over features and over partitions. Better: q of "
         f"{rate:g} or less.",

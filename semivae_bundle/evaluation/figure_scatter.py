@@ -85,7 +85,8 @@ def _caption(feature: Mapping[str, Any]) -> str:
     r2, mae = feature["r2"], feature["mae"]
     unit = "" if mae["unit"] == "1" else " " + mae["unit"].replace("mm2", "mm²").replace("mm3", "mm³")
     star = "*" if feature["residualised_on"] else ""
+    interval = "" if r2["low"] is None else f" [{number(r2['low'])}, {number(r2['high'])}]"
     return (
-        f"R²{star} {number(r2['value'])} [{number(r2['low'])}, {number(r2['high'])}]\n"
+        f"R²{star} {number(r2['value'])}{interval}\n"
         f"MAE {'n/a' if mae['value'] is None else short_number(mae['value'])}{unit}, n = {feature['subjects']}"
     )

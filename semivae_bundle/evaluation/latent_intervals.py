@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semivae_bundle.evaluation.bootstrap import Estimate, FloatArray, estimate
+from semivae_bundle.evaluation.bootstrap import METHOD, Estimate, FloatArray, estimate, of_enough_patients
 from semivae_bundle.evaluation.patient_level import patient_averages
 from semivae_bundle.losses.dependence import u_centred, u_product
 from semivae_bundle.networks.partition import partition_slices
@@ -31,31 +31,27 @@ def latent_intervals(
 
     `own_means` (n, L) are the means in units of the prior, whose variance says which dimensions are active.
 
-    `distance_correlation` has the square, which may be below 0, and its standard error. No intervals below
-    five patients.
+    `distance_correlation` has the square, which may be below 0, and its standard error, neither below five patients.
     """
     return {
-        "active_fraction_method": "percentile bootstrap over patients",
-        "active_fraction": active_fractions(own_means, patients, partition, counts, level),
+        "active_fraction_method": METHOD,
+        "active_fraction": active_fractions(own_means, partition, counts, level),
         "distance_correlation_method": f"delete-a-group jackknife over patients, {GROUPS} groups",
         "distance_correlation": dependence_errors(patient_averages(means, patients), partition),
     }
 
 
 def active_fractions(
-    means: FloatArray, patients: Sequence[str], partition: Mapping[str, int], counts: FloatArray, level: float
+    means: FloatArray, partition: Mapping[str, int], counts: FloatArray, level: float
 ) -> dict[str, Estimate]:
     """Share of active dimensions of each partition."""
     centred = means - means.mean(axis=0)
     weights = counts / counts.sum(axis=1, keepdims=True)
     active = weights @ np.square(centred) - np.square(weights @ centred) > ACTIVE_VARIANCE
-    now, few = active_units(means), len(set(patients)) < FEWEST
+    now = active_units(means)
     return {
         name: estimate(
-            float(now[part].mean()),
-            np.full(len(counts), np.nan) if few else active[:, part].mean(axis=1),
-            len(means),
-            level,
+            float(now[part].mean()), of_enough_patients(active[:, part].mean(axis=1), counts), len(means), level
         )
         for name, part in partition_slices(partition).items()
     }

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from semivae_bundle.evaluation.bootstrap import Estimate, FloatArray, estimate, mean_estimate, weighted_mean
+from semivae_bundle.evaluation.bootstrap import (
+    Estimate,
+    FloatArray,
+    estimate,
+    mean_estimate,
+    of_enough_patients,
+    weighted_mean,
+)
 from semivae_bundle.training.latent_metrics import r2_per_feature
 
 FEWEST_SUBJECTS = 3
@@ -48,14 +55,15 @@ def r2_estimates(
     """R² of each feature over the subjects that have it, and its resampled values.
 
     `prediction`, `target`, `present` (n, F), `counts` (R, n) -> F estimates, (R, F). A prediction that is constant has
-    an R² of at most 0; fewer than three subjects have none.
+    an R² of at most 0; fewer than three subjects have none. Resampled values of fewer than ten patients are NaN.
     """
     values = r2_per_feature(prediction, target, present)
     resampled = np.full((len(counts), target.shape[1]), np.nan)
     for f in range(target.shape[1]):
         rows = present[:, f] > 0
         if rows.sum() >= FEWEST_SUBJECTS:
-            resampled[:, f] = weighted_r2(prediction[rows, f], target[rows, f], counts[:, rows])
+            weights = counts[:, rows]
+            resampled[:, f] = of_enough_patients(weighted_r2(prediction[rows, f], target[rows, f], weights), weights)
     known = (present > 0).sum(axis=0)
     return [estimate(values[f], resampled[:, f], int(known[f]), level) for f in range(len(values))], resampled
 
@@ -69,7 +77,7 @@ def pearson_estimate(
         return estimate(float("nan"), np.empty(0), int(rows.sum()), level)
     x, y, weights = prediction[rows], target[rows], counts[:, rows]
     value = float(weighted_pearson(x, y, np.ones((1, len(x))))[0])
-    return estimate(value, weighted_pearson(x, y, weights), len(x), level)
+    return estimate(value, of_enough_patients(weighted_pearson(x, y, weights), weights), len(x), level)
 
 
 def mae_estimate(prediction: FloatArray, target: FloatArray, counts: FloatArray, level: float) -> Estimate:
@@ -78,7 +86,10 @@ def mae_estimate(prediction: FloatArray, target: FloatArray, counts: FloatArray,
 
 
 def mean_r2_estimate(r2: list[Estimate], resampled: FloatArray, level: float) -> Estimate:
-    """Mean of the defined R² of some features; `resampled` (R, F) are their resampled values."""
+    """Mean of the defined R² of some features; `resampled` (R, F) are their resampled values.
+
+    Where one of these features has no interval, neither has the mean.
+    """
     values = np.array([one.value for one in r2])
     defined = np.isfinite(values)
     if not defined.any():

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semivae_bundle.evaluation.bootstrap import Estimate, FloatArray, estimate
+from semivae_bundle.evaluation.bootstrap import Estimate, FloatArray, estimate, of_enough_patients
 
 TWO_SCANS_95 = 1.96 * np.sqrt(2)
 
@@ -44,10 +44,10 @@ def repeatability(values: FloatArray, counts: FloatArray, level: float) -> list[
     between_sd = np.sqrt(np.maximum(between - within, 0) / repeats)
     return [
         Repeatability(
-            within_sd=estimate(within_sd[0, q], within_sd_resampled[:, q], scans, level),
+            within_sd=estimate(within_sd[0, q], of_enough_patients(within_sd_resampled[:, q], counts), scans, level),
             coefficient=float(TWO_SCANS_95 * within_sd[0, q]),
             between_sd=float(between_sd[0, q]),
-            icc=estimate(icc[0, q], icc_resampled[:, q], scans, level),
+            icc=estimate(icc[0, q], of_enough_patients(icc_resampled[:, q], counts), scans, level),
         )
         for q in range(values.shape[2])
     ]

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semivae_bundle.evaluation.bootstrap import FloatArray, patient_resamples, percentile_interval, weighted_mean
+from semivae_bundle.evaluation.bootstrap import (
+    FloatArray,
+    of_enough_patients,
+    patient_resamples,
+    percentile_interval,
+    weighted_mean,
+)
 from semivae_bundle.evaluation.paired_runs import PairedRuns
 from semivae_bundle.evaluation.regression import FEWEST_SUBJECTS, weighted_r2
 from semivae_bundle.evaluation.sign_flip import adjusted, patient_sums, sign_flip_p_values
@@ -52,7 +58,7 @@ def compare_runs(
     runs: PairedRuns, *, level: float, resamples: int, draws: int, seed: int
 ) -> tuple[list[Compared], list[Compared]]:
     """Features and partitions. `level`, `resamples` of the bootstrap over patients, both runs on the same resamples;
-    `draws` of the sign flips.
+    `draws` of the sign flips. A figure of fewer than ten patients has no interval.
 
     A partition's R² is the mean of its features', its mean absolute error that of the features' errors in standard
     deviations of what was measured, its test that of the sum of their squares. R² is of the quantity as a user gets it,
@@ -114,14 +120,15 @@ def _r2(predicted: FloatArray, measured: FloatArray, counts: FloatArray) -> tupl
         if known.sum() >= FEWEST_SUBJECTS:
             y_hat, y, weights = predicted[known, f], measured[known, f], counts[:, known]
             values[f] = weighted_r2(y_hat, y, np.ones((1, len(y))))[0]
-            resampled[:, f] = weighted_r2(y_hat, y, weights)
+            resampled[:, f] = of_enough_patients(weighted_r2(y_hat, y, weights), weights)
     return values, resampled
 
 
 def _mean(errors: FloatArray, counts: FloatArray) -> Resampled:
     known = np.isfinite(errors)
     value = float(errors[known].mean()) if known.any() else float("nan")
-    return value, weighted_mean(errors[known], counts[:, known])
+    weights = counts[:, known]
+    return value, of_enough_patients(weighted_mean(errors[known], weights), weights)
 
 
 def _mean_of_features(errors: FloatArray, counts: FloatArray) -> Resampled:

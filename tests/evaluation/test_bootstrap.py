@@ -40,9 +40,25 @@ def test_intervals_cover_the_true_mean_about_as_often_as_they_say() -> None:
 
 
 def test_unknown_values_are_left_out_and_counted_out() -> None:
-    found = mean_estimate(np.array([1.0, np.nan, 3.0]), patient_resamples(["a", "b", "c"], 200, 0), level=0.9)
-    assert (found.value, found.subjects) == (2.0, 2)
-    assert 1.0 <= found.low <= found.high <= 3.0
+    values = np.append(np.nan, np.arange(1.0, 13.0))
+    found = mean_estimate(values, patient_resamples([str(i) for i in range(13)], 200, 0), level=0.9)
+    assert (found.value, found.subjects) == (6.5, 12)
+    assert 1.0 <= found.low <= found.high <= 12.0
+
+
+@pytest.mark.parametrize(("patients", "known"), [(9, False), (10, True)])
+def test_an_interval_takes_ten_patients_however_many_scans_they_have(patients: int, known: bool) -> None:
+    values, owners = np.arange(3.0 * patients), [f"p{i // 3}" for i in range(3 * patients)]
+    found = mean_estimate(values, patient_resamples(owners, 200, 0), level=0.95)
+    assert found.value == values.mean()
+    assert np.isfinite([found.low, found.high]).all() == known
+
+
+def test_patients_without_the_value_do_not_count_towards_the_ten() -> None:
+    values = np.where(np.arange(40) < 3, 0.8, np.nan)
+    found = mean_estimate(values, patient_resamples([str(i) for i in range(40)], 200, 0), level=0.95)
+    assert found.value == pytest.approx(0.8)
+    assert np.isnan([found.low, found.high]).all()
 
 
 def test_a_mean_of_nothing_is_undefined() -> None:

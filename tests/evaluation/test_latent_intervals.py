@@ -15,19 +15,19 @@ def names(count: int) -> list[str]:
 
 def test_dimensions_far_from_the_threshold_are_active_in_every_resample() -> None:
     means = np.random.default_rng(0).normal(size=(50, 6)) * [1, 1, 1, 1, 0, 0]
-    found = active_fractions(means, names(50), PARTITION, patient_resamples(names(50), 100, 0), 0.95)["residual"]
+    found = active_fractions(means, PARTITION, patient_resamples(names(50), 100, 0), 0.95)["residual"]
     assert (found.value, found.low, found.high) == (0.5, 0.5, 0.5)
 
 
 def test_dimensions_at_the_threshold_are_active_by_chance() -> None:
     means = 0.1 * np.random.default_rng(0).normal(size=(30, 6))
-    found = active_fractions(means, names(30), PARTITION, patient_resamples(names(30), 200, 0), 0.95)["residual"]
+    found = active_fractions(means, PARTITION, patient_resamples(names(30), 200, 0), 0.95)["residual"]
     assert found.low < found.high
 
 
 def test_a_constant_offset_of_the_means_changes_nothing() -> None:
     means, counts = 0.1 * np.random.default_rng(0).normal(size=(30, 6)), patient_resamples(names(30), 50, 0)
-    near, far = (active_fractions(means + by, names(30), PARTITION, counts, 0.95) for by in (0.0, 1e4))
+    near, far = (active_fractions(means + by, PARTITION, counts, 0.95) for by in (0.0, 1e4))
     assert near == far
 
 
@@ -57,6 +57,15 @@ def test_a_few_patients_have_values_but_no_intervals(count: int) -> None:
     assert found["distance_correlation"]["vol-residual"] == {"squared": None, "standard_error": None}
     assert found["active_fraction"]["vol"].value == 0.0
     assert np.isnan(found["active_fraction"]["vol"].low)
+
+
+def test_nine_patients_have_no_interval_of_the_active_share_and_ten_have() -> None:
+    means = np.random.default_rng(0).normal(size=(10, 6))
+    few, enough = (
+        active_fractions(means[:n], PARTITION, patient_resamples(names(n), 50, 0), 0.95)["vol"] for n in (9, 10)
+    )
+    assert (few.value, enough.low) == (1.0, 1.0)
+    assert np.isnan(few.low)
 
 
 def test_five_patients_are_left_out_one_by_one() -> None:

@@ -87,6 +87,18 @@ def test_two_subjects_are_too_few() -> None:
     assert np.isnan(pearson_estimate(TARGET[:, 0], TARGET[:, 0], present[:, 0], COUNTS, 0.95).value)
 
 
+def test_a_feature_of_nine_patients_has_a_value_without_an_interval_and_so_has_its_mean() -> None:
+    present = PRESENT.copy()
+    present[9:, 0] = False
+    found, resampled = r2_estimates(TARGET, TARGET, present, COUNTS, 0.95)
+    correlation = pearson_estimate(TARGET[:, 0], TARGET[:, 0], present[:, 0], COUNTS, 0.95)
+    mean = mean_r2_estimate(found, resampled, 0.95)
+    for one in (found[0], correlation, mean):
+        assert one.value == pytest.approx(1.0)
+        assert np.isnan([one.low, one.high]).all()
+    assert found[1].low == 1.0
+
+
 def test_absolute_error_of_a_shift_is_the_shift() -> None:
     found = mae_estimate(TARGET[:, 0] - 0.5, TARGET[:, 0], COUNTS, 0.95)
     assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5))

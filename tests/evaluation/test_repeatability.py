@@ -55,6 +55,12 @@ def test_a_figure_that_never_varies_has_no_icc() -> None:
     assert one.within_sd.value == 0
 
 
+def test_nine_patients_have_no_interval() -> None:
+    (one,) = repeatability(repeated(1.0, 0.1, scans=9), counts_of(9), 0.95)
+    assert one.icc.value > 0.9
+    assert np.isnan([one.icc.low, one.icc.high, one.within_sd.low, one.within_sd.high]).all()
+
+
 def test_each_figure_stands_for_itself() -> None:
     both = np.concatenate([repeated(1.0, 0.1, scans=20), repeated(0.1, 1.0, scans=20)], axis=2)
     counts = counts_of(20)

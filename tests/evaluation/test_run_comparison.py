@@ -75,6 +75,13 @@ def test_a_scan_without_the_feature_does_not_count() -> None:
     assert (ed.subjects, ed.p_value, ed.mae.difference) == (48, 1, 0)
 
 
+def test_runs_on_nine_patients_differ_without_an_interval() -> None:
+    features, partitions = compare_runs(paired(a_table(0.2, 0, 18), a_table(0.6, 1, 18)), **OPTIONS)
+    for one in [*features, *partitions]:
+        assert one.r2.difference < 0 < one.mae.difference
+        assert np.isnan([one.r2.low, one.r2.high, one.mae.low, one.mae.high]).all()
+
+
 def test_equally_good_runs_are_told_apart_no_more_often_than_stated() -> None:
     options = {**OPTIONS, "resamples": 1, "draws": 199}
     p = [

@@ -1,5 +1,6 @@
 """Verdicts of made-up numbers; each test changes what it is about."""
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -45,6 +46,19 @@ def test_volume_is_judged_by_the_interval_of_its_mean_r2(
 ) -> None:
     report["partitions"]["vol"]["mean_r2"] = r2(value, 0.05)
     assert verdict("volume_r2", report, targets).outcome == outcome
+
+
+@pytest.mark.parametrize("patients", [1, 9])
+def test_a_cohort_of_few_patients_leaves_every_bootstrapped_check_open(
+    patients: int, results: Results, normalizer: Normalizer, partition: dict[str, int], targets: VerdictTargets
+) -> None:
+    few = replace(results, patients=tuple(f"p{i % patients}" for i in range(len(results.subjects))))
+    report = metrics_report(few, normalizer, partition, INTERVALS, {"split": "test"}, LATENT, None)
+    found = {one.check: one for one in all_verdicts(report, targets, None)}
+    for check in ("volume_r2", "location_r2", "shape_r2", "dice", "psnr_gain_brain_db", "residual_active_fraction"):
+        assert (found[check].outcome, found[check].found.low) == ("open", None)
+    assert "cannot tell" in overall_sentence(list(found.values()))
+    assert " without an interval" in overall_sentence(list(found.values()))
 
 
 def test_a_partition_without_features_has_no_verdict(report: dict[str, Any], targets: VerdictTargets) -> None:
