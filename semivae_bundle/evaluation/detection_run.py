@@ -14,6 +14,7 @@ from tqdm import tqdm
 from semivae_bundle.data.files import write_json_atomically
 from semivae_bundle.evaluation.calibration import Calibration
 from semivae_bundle.evaluation.corruptions import Image, Mask
+from semivae_bundle.evaluation.coverage import is_independent
 from semivae_bundle.evaluation.detection import detection_per_corruption
 from semivae_bundle.evaluation.summary_table import aligned
 
@@ -44,7 +45,8 @@ def write_detection(
 ) -> None:
     """AUROC and share turned away per corruption of the first `scans` subjects of `dataset`; printed and written.
 
-    `network`: SemiVAE with its weights loaded. Ends the command with a message where there is no gate to try.
+    `network`: SemiVAE with its weights loaded. `provenance`: of the scans; `independent` in the file says whether the
+    gate was made on others. Ends the command with a message where there is no gate to try.
     """
     if calibration is None or calibration.novelty is None:
         reason = "no calibration.json" if calibration is None else calibration.novelty_reason
@@ -53,8 +55,12 @@ def write_detection(
         usual_scans(dataset, scans, progress=progress), network, calibration.novelty, seed=seed
     )
     results = {name: asdict(one) for name, one in found.items()}
-    write_json_atomically(Path(file), {"schema": SCHEMA, "corruptions": results, "provenance": dict(provenance)})
+    independent = is_independent(calibration.provenance, provenance)
+    content = {"schema": SCHEMA, "independent": independent, "corruptions": results, "provenance": dict(provenance)}
+    write_json_atomically(Path(file), content)
     rows = [["corruption", "scans", "AUROC", "turned away"]]
     rows += [[name, str(one.scans), f"{one.auroc:.3f}", f"{one.flagged:.0%}"] for name, one in found.items()]
     print(aligned(rows))
+    if not independent:
+        print("these very scans were calibrated or trained on, so this detection is no evidence")
     print(f"\nwritten: {file}")

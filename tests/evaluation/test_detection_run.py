@@ -42,7 +42,8 @@ def a_calibration(with_gate: bool) -> Calibration:
     scores = {name: rng.lognormal(size=60) for name in SCORES}
     patients = [str(i) for i in range(60)]
     gate = fit_novelty_gate(rng.normal(size=(60, 4)), scores, patients, false_alarm_rate=0.05, seed=0)
-    return Calibration(0.9, (), gate if with_gate else None, None if with_gate else "too few", {})
+    made_on = {"split": "validation", "split_sha256": "a"}
+    return Calibration(0.9, (), gate if with_gate else None, None if with_gate else "too few", made_on)
 
 
 def test_tumours_come_from_all_regions_together_and_unlabelled_scans_have_none() -> None:
@@ -60,6 +61,16 @@ def test_every_corruption_of_the_scans_asked_for_is_written(tmp_path: Path) -> N
     assert content["provenance"] == {"split": "test"}
     assert content["corruptions"]["usual"]["scans"] == content["corruptions"]["noise"]["scans"] == 3
     assert content["corruptions"]["without_tumour"]["scans"] == 2
+
+
+@pytest.mark.parametrize(("split", "independent"), [("test", True), ("validation", False), ("train", False)])
+def test_scans_that_the_gate_was_made_on_are_no_evidence(
+    split: str, independent: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, provenance = tmp_path / "detection.json", {"split": split, "split_sha256": "a"}
+    write_detection(items(2), Flat(), a_calibration(True), file, provenance, scans=2, seed=0, progress=False)
+    assert json.loads(file.read_text())["independent"] == independent
+    assert ("is no evidence" in capsys.readouterr().out) != independent
 
 
 @pytest.mark.parametrize(("calibration", "reason"), [(None, "no calibration.json"), (a_calibration(False), "too few")])
