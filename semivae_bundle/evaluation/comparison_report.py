@@ -76,8 +76,8 @@ def comparison_page(
         "",
         f"In brackets {spread['level']:.0%} intervals: paired {METHOD}, "
         f"{spread['resamples']} resamples, seed {spread['seed']}. p: random signs of each patient's difference of "
-        f"squared errors, {draws} draws; q: Benjamini and Hochberg's, over features and over partitions. Better: q of "
-        f"{rate:g} or less.",
+        f"squared errors (a partition's: the sum of its features', each over its scans), {draws} draws; q: Benjamini "
+        f"and Hochberg's, over features and over partitions. Better: q of {rate:g} or less.",
         "",
         "R² is of the quantity itself (volumes and surfaces in logarithms). A residualised feature's R² in "
         "metrics.json is of what is left after its regression on the volume, so it is another number. A partition's "

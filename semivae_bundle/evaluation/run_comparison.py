@@ -61,15 +61,18 @@ def compare_runs(
     `draws` of the sign flips. A figure of fewer than ten patients has no interval.
 
     A partition's R² is the mean of its features', its mean absolute error that of the features' errors in standard
-    deviations of what was measured, its test that of the sum of their squares. R² is of the quantity as a user gets it,
-    so a residualised feature's is not that of metrics.json, which leaves out what the volume tells.
+    deviations of what was measured. Its test is that of the sum of their mean squares, 1 - R² each, so that it is the
+    run of the larger R² that it finds better, however many scans have each feature. R² is of the quantity as a
+    user gets it, so a residualised feature's is not that of metrics.json, which leaves out what the volume tells.
     """
     counts = patient_resamples(runs.patients, resamples, seed)
     names = list(dict.fromkeys(runs.partitions))
     members = [[f for f, owner in enumerate(runs.partitions) if owner == name] for name in names]
     errors = _errors_in_spreads(runs)
-    gained = patient_sums(np.square(errors[1]) - np.square(errors[0]), runs.patients)
-    joint = np.stack([gained[:, columns].sum(axis=1) for columns in members], axis=1)
+    scans = np.isfinite(runs.measured).sum(axis=0)
+    gained = patient_sums(np.square(errors[1]) - np.square(errors[0]), runs.patients) / np.maximum(scans, 1)
+    with_r2 = gained * (scans >= FEWEST_SUBJECTS)
+    joint = np.stack([with_r2[:, columns].sum(axis=1) for columns in members], axis=1)
     p = sign_flip_p_values(np.concatenate([gained, joint], axis=1), draws=draws, seed=seed)
     r2 = [_r2(predicted, runs.measured, counts) for predicted in (runs.first, runs.second)]
     count = len(runs.features)

@@ -75,6 +75,18 @@ def test_a_scan_without_the_feature_does_not_count() -> None:
     assert (ed.subjects, ed.p_value, ed.mae.difference) == (48, 1, 0)
 
 
+def test_a_rare_feature_weighs_in_the_test_of_its_partition_as_it_does_in_the_mean_r2() -> None:
+    first, second = a_table(0.3, 0, 300), a_table(0.25, 0, 300)
+    rare = np.arange(300) % 10 == 1
+    for table, error in ((first, 0.3), (second, 0.6)):
+        measured = table["measured_vol_ed_mm3"].where(rare)
+        wrong = error * np.random.default_rng(0).normal(size=300)
+        table["measured_vol_ed_mm3"], table["predicted_vol_ed_mm3"] = measured, measured * np.exp(wrong)
+    vol = compare_runs(paired(first, second), **OPTIONS)[1][0]
+    assert vol.r2.difference < -0.05
+    assert vol.better(0.05) == "first"
+
+
 def test_runs_on_nine_patients_differ_without_an_interval() -> None:
     features, partitions = compare_runs(paired(a_table(0.2, 0, 18), a_table(0.6, 1, 18)), **OPTIONS)
     for one in [*features, *partitions]:
