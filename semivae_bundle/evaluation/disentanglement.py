@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -58,12 +59,17 @@ def disentanglement(
 def _of_dimensions(z: FloatArray, v: FloatArray, fit: LassoFit, options: LatentOptions) -> dict[str, Any]:
     scores, targets = normal_scores(z, seed=options.seed), normal_scores(v, seed=options.seed)
     information = information_matrix(scores, targets, neighbours=options.neighbours)
-    told = information * _beyond_chance(information, targets, options)
+    varies = np.ptp(z, axis=0) > 0
+    told = np.zeros_like(information)
+    told[varies] = information[varies] * _beyond_chance(information[varies], targets, options)
+    pairs = int(varies.sum()) * v.shape[1]
     return {
         "mig": mutual_information_gap(information_coefficient(information)),
         "sap": separated_predictability(z, v),
         "modularity": modularity(told),
         "informative_dimensions": int((told.max(axis=1) > 0).sum()),
+        "pairs": pairs,
+        "fewest_pairs_that_draws_can_tell": math.ceil(pairs / (1 + options.draws) / options.false_discovery_rate),
         "dci_disentanglement": dci_disentanglement(np.abs(fit.weights)),
         "dci_completeness": dci_completeness(np.abs(fit.weights)),
         "dci_informativeness": float(fit.r2.mean()),
@@ -73,7 +79,13 @@ def _of_dimensions(z: FloatArray, v: FloatArray, fit: LassoFit, options: LatentO
 
 
 def _beyond_chance(information: FloatArray, targets: FloatArray, options: LatentOptions) -> np.ndarray:
-    """Which values permutation does not reach, at the false-discovery rate: (L, K) -> (L, K) bool."""
+    """Which values permutation does not reach, at the false-discovery rate: (L, K) -> (L, K) bool.
+
+    Of dimensions that vary alone: the p-values of others, all 1, would only make the rate harder to keep. Those of
+    permutation end at 1 / (1 + draws), so that too few pairs among many do not pass.
+    """
+    if not information.size:
+        return np.zeros(information.shape, dtype=bool)
     # The null is widest for the factor that fewest have; taken for all, it errs on the safe side.
     fewest = int(np.isfinite(targets).sum(axis=0).min())
     null = null_information(fewest, neighbours=options.neighbours, draws=options.draws, seed=options.seed)

@@ -86,6 +86,21 @@ def test_a_dimension_that_is_not_active_counts_as_constant(values: np.ndarray) -
     assert (found["dimensions"]["mig"], found["dimensions"]["informative_dimensions"]) == (0, 0)
 
 
+def test_constant_dimensions_beside_a_perfect_code_change_nothing(values: np.ndarray) -> None:
+    spare = {**PARTITION, "residual": 95}
+    factors = FactorTable(("a", "x", "y"), ("vol", "loc", "loc"), values)
+    codes = np.column_stack([values, np.zeros((COUNT, 97))])
+    held = readable(probe_partitions(codes, factors, spare, PATIENTS, OPTIONS))
+    found = disentanglement(codes, factors, held, spare, PATIENTS, OPTIONS)["dimensions"]
+    assert found["modularity"] > 0.95
+    assert (found["informative_dimensions"], found["pairs"]) == (3, 9)
+
+
+def test_it_says_how_few_pairs_the_draws_can_tell(values: np.ndarray, noise: np.ndarray) -> None:
+    # 10 dimensions and 3 factors: 30 / 301 / 0.05 = 1.99.
+    assert scores(noise, values)["dimensions"]["fewest_pairs_that_draws_can_tell"] == 2
+
+
 def test_it_says_why_there_is_no_robustness_to_interventions(values: np.ndarray, noise: np.ndarray) -> None:
     irs = scores(noise, values)["irs"]
     assert irs["value"] is None
