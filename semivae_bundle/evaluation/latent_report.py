@@ -50,7 +50,9 @@ def _measured(
     r2 = probe_partitions(results.mean, factors, partition, results.patients, options)
     shared = shared_r2(factors, list(partition), results.patients, options)
     scores = disentanglement(results.mean, factors, readable(r2), partition, results.patients, options)
-    return scores | {"left_out": left_out}, leakage(r2, shared, factors, list(partition)) | {"left_out": left_out}
+    return scores | {"left_out": left_out}, leakage(r2, shared, factors, list(partition), results.patients) | {
+        "left_out": left_out
+    }
 
 
 def _generating(

@@ -42,18 +42,26 @@ def shared_r2(
 
 
 def leakage(
-    r2: Mapping[str, FloatArray], shared: Mapping[str, FloatArray], factors: FactorTable, partitions: Sequence[str]
+    r2: Mapping[str, FloatArray],
+    shared: Mapping[str, FloatArray],
+    factors: FactorTable,
+    partitions: Sequence[str],
+    patients: Sequence[str],
 ) -> dict[str, Any]:
-    """The section of metrics.json, from the tables of `probe_partitions` and `shared_r2`.
+    """The section of metrics.json, from the tables of `probe_partitions` and `shared_r2`. `patients` names the patient
+    of each scan; `patients` of a row is how many of them have the feature, on whom its R² are.
 
     `excess` is R² minus the shared one, negative values of either taken as 0; None where the partition claims the
     feature, since there reading it is the purpose.
     """
+    owner = np.array(patients)
+    having = [len(set(owner[np.isfinite(values)])) for values in factors.values.T]
     rows = [
         {
             "partition": name,
             "feature": feature,
             "model": model,
+            "patients": having[k],
             "r2": r2[model][p, k],
             "r2_of_its_features": shared[model][p, k],
             "excess": None if factors.claimed[k] == name else max(r2[model][p, k], 0.0) - max(shared[model][p, k], 0.0),

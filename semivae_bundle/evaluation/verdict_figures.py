@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -135,11 +136,13 @@ def largest_leak(report: Report) -> Bounded:
     rows = [row for row in section["table"] if row["excess"] is not None and row["r2"] is not None]
     if not rows:
         return missing("no feature that could leak")
-    patients = report["disentanglement"]["measured_features"]["patients"]
-    errors = [
-        float(np.hypot(r2_error(row["r2"], patients), r2_error(row["r2_of_its_features"] or 0.0, patients)))
-        for row in rows
-    ]
+    of_all = report["disentanglement"]["measured_features"]["patients"]
+    errors = [_excess_error(row, row.get("patients", of_all)) for row in rows]
     low, high = largest_bounds([row["excess"] for row in rows], errors, report["intervals"]["level"]) or (None, None)
     worst = max(rows, key=lambda row: row["excess"])
     return Bounded(worst["excess"], low, high, f"{worst['feature']} from {worst['partition']}, {worst['model']}")
+
+
+def _excess_error(row: Mapping[str, Any], patients: int) -> float:
+    """Standard error of a difference of two R² of the `patients` who have the feature, as if of others."""
+    return math.hypot(r2_error(row["r2"], patients), r2_error(row["r2_of_its_features"] or 0.0, patients))

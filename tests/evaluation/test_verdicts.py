@@ -142,6 +142,20 @@ def test_a_leak_fails_and_what_a_partition_claims_is_none(report: dict[str, Any]
         assert verdict("leakage_excess", report, targets).outcome == outcome
 
 
+def test_the_bounds_of_a_leak_are_those_of_the_patients_who_have_the_feature(
+    report: dict[str, Any], targets: VerdictTargets
+) -> None:
+    report["disentanglement"]["measured_features"]["patients"] = 1000
+    widths = []
+    for patients in (1000, 20):
+        report["leakage"] = leaky(0.3)
+        for row in report["leakage"]["table"]:
+            row["patients"] = patients
+        found = verdict("leakage_excess", report, targets).found
+        widths.append(found.high - found.low)  # type: ignore[operator]
+    assert widths[1] > 5 * widths[0]
+
+
 def test_where_leakage_was_not_measured_the_reason_is_kept(report: dict[str, Any], targets: VerdictTargets) -> None:
     report["leakage"] = {"missing": "no factor to judge by"}
     assert verdict("leakage_excess", report, targets).found.note == "no factor to judge by"
