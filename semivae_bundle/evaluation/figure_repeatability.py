@@ -41,5 +41,6 @@ def repeatability_figure(report: Mapping[str, Any]) -> Figure:
     right.set_ylim(top=1.02)
     if start:
         right.legend(frameon=False)
-    figure.suptitle(f"{report['scans']} scans, {report['repeats']} repeats each: share of the variance between scans")
+    count = f"{report['scans']} scans, {report['repeats']} simulated repeats each"
+    figure.suptitle(f"{count}: share of the variance between scans")
     return figure

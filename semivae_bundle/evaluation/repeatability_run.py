@@ -1,4 +1,4 @@
-"""Scans of a split read again and again, each time as from another session: a table, repeatability.json, a figure."""
+"""Scans of a split read again and again, each time changed by simulation: a table, repeatability.json, a figure."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def write_repeatability(
     dataset: Sequence[Mapping[str, Any]],
     randomness: Randomizable,
     changes: Any,
+    meaning: str,
     network: nn.Module,
     normalizer: Normalizer,
     partition: Mapping[str, int],
@@ -61,7 +62,7 @@ def write_repeatability(
     """Encode each of the first `scans` scans `repeats` times and write how far what comes out agrees.
 
     `dataset`: changes a scan's appearance whenever it is read, and nothing of its tumour; `randomness`: what seeds it;
-    `changes`: how the report names what changes.
+    `changes`: how the report names what changes; `meaning`: what such repeats are, in words that stand above the table.
     `network`: SemiVAE with its weights, in evaluation mode. Ends the command with a message for fewer than two scans or
     repeats.
     """
@@ -89,6 +90,7 @@ def write_repeatability(
         "patients": len(set(owners)),
         "repeats": repeats,
         "changes": changes,
+        "meaning": meaning,
         "intervals": {"method": METHOD, "level": intervals.level, "resamples": intervals.resamples},
         "features": {name: {"unit": readable_unit(name), **plain(one)} for name, one in features.items()},
         "partitions": partition_summary(dimensions, partition),
@@ -148,7 +150,7 @@ def repeatability_table(report: Mapping[str, Any]) -> str:
     def figure(value: float | None, digits: str = ".2f") -> str:
         return "-" if value is None else format(value, digits)
 
-    rows = [["feature", "unit", "within a patient", "two scans differ by less than", "between", "ICC"]]
+    rows = [["feature", "unit", "within a scan", "two repeats differ by less than", "between", "ICC"]]
     for name, one in report["features"].items():
         icc = one["icc"]
         interval = "" if icc["low"] is None else f" [{icc['low']:.2f}, {icc['high']:.2f}]"
@@ -159,4 +161,4 @@ def repeatability_table(report: Mapping[str, Any]) -> str:
     for name, one in report["partitions"].items():
         parts.append([name, *(figure(one[key]) for key in ("share_between", "median_icc", "least_icc"))])
     head = f"{report['scans']} scans of {report['patients']} patients, {report['repeats']} repeats each"
-    return "\n\n".join([head, aligned(rows), aligned(parts)])
+    return "\n\n".join([f"{head}\n{report['meaning']}", aligned(rows), aligned(parts)])

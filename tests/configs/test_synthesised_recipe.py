@@ -84,3 +84,4 @@ def test_repeats_of_another_scanner_are_new_images_of_the_same_tumour(tissue_dir
     images = [randomness.set_random_state(seed)[0]["image"] for seed in (1, 1)]
     assert torch.equal(*images)
     assert parser.get_parsed_content("rescan").style == "mixed"
+    assert parser["rescan_meaning"].endswith("as on another scanner")

@@ -22,6 +22,7 @@ NEW_IDS = {
     "repeated_scans",
     "repeats",
     "rescan",
+    "rescan_meaning",
     "rescanned",
     "rescanned_randomness",
     "detection_scans",
@@ -146,6 +147,7 @@ def test_the_config_repeats_scans_end_to_end(phantom_dir: Path, tmp_path: Path) 
     run(parser, "repeating")
     report = json.loads((tmp_path / "evaluation" / "repeatability.json").read_text())
     assert (report["scans"], report["repeats"], report["changes"]) == (4, 3, parser["rescan"])
+    assert report["meaning"].endswith("a lower limit for real rescans")
     # The repeats differ, and flips, which would move the tumour, are not among what changes.
     assert all(one["within_sd"]["value"] > 1e-6 for one in report["features"].values())
     assert report["provenance"]["split"] == "train"

@@ -59,6 +59,7 @@ def written(normalizer: Normalizer, partition: dict[str, int], folder: Path, sca
         dataset,  # type: ignore[arg-type]
         dataset,
         {"noise": NOISE},
+        "simulated: the same number under other noise",
         Reader(),
         normalizer,
         partition,
@@ -89,7 +90,9 @@ def test_what_was_put_in_comes_out(
     assert vol["least_icc"] == vol["median_icc"] == first["icc"]["value"]
     assert set(report["features"]) == set(normalizer.columns)
     assert (tmp_path / "repeatability.png").is_file()
-    assert "6 scans of 3 patients, 4 repeats each" in capsys.readouterr().out
+    assert report["meaning"] == "simulated: the same number under other noise"
+    printed = capsys.readouterr().out
+    assert "6 scans of 3 patients, 4 repeats each\nsimulated: the same number under other noise\n" in printed
 
 
 def test_the_same_seed_reads_the_same_repeats(
