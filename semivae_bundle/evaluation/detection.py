@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -29,8 +30,13 @@ class Detection:
 
 
 def corrupted_scans(image: Image, tumour: Mask | None, rng: np.random.Generator) -> dict[str, Image]:
-    """Every corruption of one scan, z-scored anew; that of the missing tumour only where its mask is known."""
-    blocks = max(min(image.shape[1:]) // 4, 1)
+    """Every corruption of one scan, z-scored anew; that of the missing tumour only where its mask is known.
+
+    The shuffled blocks are the largest that divide every side and are at most a quarter of the shortest.
+    """
+    sides = image.shape[1:]
+    common = math.gcd(*sides)
+    largest = max(side for side in range(1, max(min(sides) // 4, 1) + 1) if common % side == 0)
     made = {
         "swapped_modalities": corruptions.swapped_modalities(image, first=0, second=2),
         "flipped_left_right": corruptions.flipped(image, axis=0),
@@ -40,7 +46,7 @@ def corrupted_scans(image: Image, tumour: Mask | None, rng: np.random.Generator)
         "wrong_intensity": corruptions.with_wrong_intensity(image, power=4.0),
         "noise": corruptions.with_noise(image, std=1.0, rng=rng),
         "another_organ": corruptions.another_organ(image, count=8, rng=rng),
-        "shuffled_blocks": corruptions.shuffled_blocks(image, side=blocks, rng=rng),
+        "shuffled_blocks": corruptions.shuffled_blocks(image, side=largest, rng=rng),
     }
     if tumour is not None:
         made["without_tumour"] = corruptions.without_tumour(image, tumour)

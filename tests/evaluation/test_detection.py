@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch import nn
 
+from semivae_bundle.evaluation import corruptions
 from semivae_bundle.evaluation.corruptions import Image, standardised
 from semivae_bundle.evaluation.detection import (
     auroc_per_corruption,
@@ -79,6 +80,22 @@ def test_every_corruption_is_made_and_the_missing_tumour_only_with_a_mask() -> N
     assert set(with_mask) - set(made) == {"without_tumour"}
     for one in made.values():
         assert one[:, (one != 0).any(axis=0)].mean() == pytest.approx(0, abs=1e-4)
+
+
+@pytest.mark.parametrize(("sides", "expected"), [((64, 64, 48), 8), ((12, 12, 12), 3), ((16, 8, 6), 1), ((9, 8, 7), 1)])
+def test_blocks_are_the_largest_that_divide_every_side(
+    sides: tuple[int, ...], expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    monkeypatch.setattr(corruptions, "shuffled_blocks", lambda image, *, side, rng: found.append(side) or image)
+    corrupted_scans(np.ones((4, *sides), np.float32), None, np.random.default_rng(0))
+    assert found == [expected]
+
+
+def test_a_grid_whose_sides_differ_is_corrupted_too() -> None:
+    image = np.random.default_rng(0).normal(size=(4, 16, 16, 12)).astype(np.float32)
+    made = corrupted_scans(image, None, np.random.default_rng(0))
+    assert {one.shape for one in made.values()} == {image.shape}
 
 
 def test_a_gate_tells_corrupted_scans_from_usual_ones(network: Template, gate: NoveltyGate) -> None:
