@@ -17,6 +17,7 @@ from semivae_bundle.features.schema import Feature, feature_of
 # Targets are kept in single precision, standardised by each run's own numbers: measured values agree to less than this
 # share of their spread, and never to the last digit.
 SAME = 1e-3
+ROUNDING = 1e-5  # and where they vary little or not at all to less than this share of their size, or of 1 below it
 NAMED = 5
 
 
@@ -137,8 +138,9 @@ def _same_measured(first: pd.DataFrame, second: pd.DataFrame, features: Sequence
     for f, feature in enumerate(features):
         a, b = values[0][:, f], values[1][:, f]
         known = np.isfinite(a)
-        spread = float(a[known].std()) if known.any() else 0.0
-        differ = (known != np.isfinite(b)) | (np.abs(a - b) > SAME * spread)
+        spread, size = (float(a[known].std()), float(np.abs(a[known]).max())) if known.any() else (0.0, 0.0)
+        allowed = max(SAME * spread, ROUNDING * max(size, 1.0))
+        differ = (known != np.isfinite(b)) | (np.abs(a - b) > allowed)
         if differ.any():
             row = int(np.flatnonzero(differ)[0])
             column = f"measured_{feature.physical_column}"

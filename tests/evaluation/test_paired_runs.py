@@ -37,6 +37,14 @@ def test_a_measured_value_that_differs_by_rounding_is_the_same() -> None:
     assert pair(a_table(), a_table().assign(measured_vol_total_mm3=1000.0 * np.arange(1, 7) * (1 + 1e-6)))
 
 
+@pytest.mark.parametrize("measured", [[10.0] * 6, [0.0] * 6, [25.0] + [np.nan] * 5])
+def test_rounding_of_a_value_that_does_not_vary_is_no_difference(measured: list[float]) -> None:
+    first = a_table().assign(measured_loc_x_total_mm=measured)
+    assert pair(first, first.assign(measured_loc_x_total_mm=np.array(measured) + 1e-6))
+    with pytest.raises(ValueError, match="expected the same measured_loc_x_total_mm"):
+        pair(first, first.assign(measured_loc_x_total_mm=np.array(measured) + 1e-2))
+
+
 def test_other_subjects_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match=r"1 only in the first \(s5\).*with the same --seed and --split_fractions"):
         pair(a_table(), a_table().iloc[:5])
