@@ -51,7 +51,7 @@ def counterfactual(
         found = prior.top_down(noise(prior.noise_of(codes)), moved, is_set)  # type: ignore[operator, union-attr]
         said = heads(found)  # type: ignore[operator]
     table = pd.DataFrame(found.double().cpu().numpy(), columns=columns, index=latents.index)
-    features = normalizer.physical_table(said.double().cpu().numpy()).set_index(latents.index)
+    features = normalizer.possible_table(said.double().cpu().numpy()).set_index(latents.index)
     return pd.concat([table, features], axis="columns")
 
 

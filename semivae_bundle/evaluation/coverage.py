@@ -44,6 +44,7 @@ def coverage_section(
         inside = np.abs(measured[rows, f] - predicted[rows, f]) <= half[rows, f]
         feature = feature_of(record.column)
         width = bounds[f"{feature.physical_column}_upper"] - bounds[f"{feature.physical_column}_lower"]
+        width = width.fillna(0.0)  # of these rows only the intervals that hold nothing that can occur
         thirds = volume_tertiles(volume[rows])
         features[record.column] = {
             **share(inside, level),

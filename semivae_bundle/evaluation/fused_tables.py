@@ -85,7 +85,7 @@ def write_fusion(encodings: Encodings, normalizer: Normalizer, folder: Path) -> 
     weights = precision_weights(*encodings.of_split("validation"))
     latents = [table.add_prefix(f"{name}_") for name, table in encodings.latents.items()]
     subjects = list(encodings.who.index)
-    features = normalizer.physical_table(fuse(encodings.predicted, weights), subjects)
+    features = normalizer.possible_table(fuse(encodings.predicted, weights), subjects)
     for name, parts in (("latents", latents), ("features", [features])):
         with atomic_path(folder / f"{name}.csv") as part:
             pd.concat([encodings.who, *parts], axis=1).to_csv(part, float_format="%.9g")

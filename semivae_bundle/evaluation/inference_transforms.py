@@ -87,7 +87,8 @@ class UnpackPredictiond(MapTransform):
 class PhysicalResultd(MapTransform):
     """Sets `result_key` to what a client shows or stores as JSON:
 
-    {"features": {"vol_total_mm3": ...}, "latent_mean": {"vol_00": ...}}, from the normalised features under the key.
+    {"features": {"vol_total_mm3": ...}, "latent_mean": {"vol_00": ...}}, from the normalised features under the key. A
+    value is cut to what can occur, as its bounds are.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class PhysicalResultd(MapTransform):
         """Invert the normalizer for one subject."""
         result = dict(data)
         for key in self.key_iterator(result):
-            table = self.normalizer.physical_table(torch.as_tensor(result[key]).reshape(1, -1).numpy())
+            table = self.normalizer.possible_table(torch.as_tensor(result[key]).reshape(1, -1).numpy())
             mean = result["mean"].tolist()
             latent_mean = dict(zip(self.names, mean, strict=True))
             result[self.result_key] = plain({"features": table.iloc[0].to_dict(), "latent_mean": latent_mean})

@@ -20,14 +20,17 @@ def interval_table(
 
     Bounds are taken in the table's units and carried over by the same increasing map as the prediction itself, which
     changes neither what they cover nor how often; then cut to what the definition of the feature allows, which takes
-    away only values that cannot occur.
+    away only values that cannot occur. NaN also where nothing of the interval can.
     """
     centre = normalizer.inverse(predicted)
     half = calibration.half_widths(centre)
     columns = {}
     for f, column in enumerate(normalizer.columns):
         feature = feature_of(column)
-        for name, bound in (("lower", centre[:, f] - half[:, f]), ("upper", centre[:, f] + half[:, f])):
-            physical = feature.to_physical(bound, normalizer.fov_mm)
-            columns[f"{feature.physical_column}_{name}"] = np.clip(physical, *feature.physical_range)
+        least, greatest = feature.physical_range
+        lower, upper = (feature.to_physical(centre[:, f] + sign * half[:, f], normalizer.fov_mm) for sign in (-1, 1))
+        possible = (upper > least) & (lower < greatest)
+        for name, bound in (("lower", lower), ("upper", upper)):
+            cut = np.where(possible, np.clip(bound, least, greatest), np.nan)
+            columns[f"{feature.physical_column}_{name}"] = cut
     return pd.DataFrame(columns, index=None if subjects is None else pd.Index(subjects, name="subject"))

@@ -12,7 +12,10 @@ from semivae_bundle.networks.partition import partition_slices
 
 
 def measured_and_predicted(results: Results, normalizer: Normalizer) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Features in physical units, the unit in the column name: (n, F) each. Measured values that are absent are NaN."""
+    """Features in physical units, the unit in the column name: (n, F) each. Measured values that are absent are NaN.
+
+    Predictions are as the heads say them, even where that cannot occur: `compare` takes its R² from them.
+    """
     measured = normalizer.physical_table(results.target, results.subjects).where(results.present)
     return measured, normalizer.physical_table(results.predicted, results.subjects)
 

@@ -111,6 +111,16 @@ class Normalizer:
         table = pd.DataFrame(self.inverse(values), columns=list(self.columns), index=index)
         return physical_table(table, self.fov_mm)
 
+    def possible_table(self, values: ArrayLike, subjects: Sequence[str] | None = None) -> pd.DataFrame:
+        """`physical_table` with every value cut to what its feature's definition allows, for a person to read.
+
+        A head may say a little more: a volume below 0, a sphericity above 1. Errors and R² are of values as they are.
+        """
+        table = self.physical_table(values, subjects)
+        for feature in map(feature_of, self.columns):
+            table[feature.physical_column] = table[feature.physical_column].clip(*feature.physical_range)
+        return table
+
     def mirror(self, axis: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(scale (f,), offset (f,)) such that the image flipped along `axis` has the values scale * values + offset."""
         if axis not in (0, 1, 2):

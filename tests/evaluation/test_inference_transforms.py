@@ -5,7 +5,7 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from semivae_bundle.evaluation.inference_transforms import UnpackPredictiond, read_shipped_normalizer
+from semivae_bundle.evaluation.inference_transforms import PhysicalResultd, UnpackPredictiond, read_shipped_normalizer
 from semivae_bundle.features.normalizer import Normalizer
 from semivae_bundle.networks.packing import pack
 
@@ -46,6 +46,13 @@ def test_an_image_without_its_history_is_refused() -> None:
 def test_another_grid_than_the_input_is_refused() -> None:
     with pytest.raises(ValueError, match="roi_size"):
         UnpackPredictiond("pred", "image")({"pred": packed(8), "image": image(4)})
+
+
+def test_a_result_holds_no_value_that_cannot_occur(normalizer: Normalizer) -> None:
+    data = {"features": torch.tensor([-10.1, 0.0, 0.0]), "mean": torch.zeros(3)}
+    result = PhysicalResultd("features", normalizer, {"vol": 3})(data)["result"]
+    assert result["features"]["vol_total_mm3"] == 0
+    assert result["features"]["loc_x_total_mm"] == pytest.approx(0, abs=1e-4)
 
 
 def test_a_normalizer_of_other_features_or_field_of_view_is_refused(tmp_path: Path, normalizer: Normalizer) -> None:

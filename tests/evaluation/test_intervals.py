@@ -49,7 +49,31 @@ def test_the_bounds_go_through_the_same_map_as_the_prediction(normalizer: Normal
 def test_bounds_hold_only_values_that_can_occur(normalizer: Normalizer, calibration: Calibration) -> None:
     table = interval_table([[-9.9, 0.0, -40.0]], normalizer, calibration).iloc[0]
     assert table["vol_total_mm3_lower"] == 0
-    assert table["surface_total_mm2_lower"] == table["surface_total_mm2_upper"] == 0
+    assert table["vol_total_mm3_upper"] == pytest.approx(np.expm1(0.6))
+
+
+def test_an_interval_of_which_nothing_can_occur_is_left_empty(normalizer: Normalizer, calibration: Calibration) -> None:
+    table = interval_table([[-9.9, 0.0, -40.0]], normalizer, calibration).iloc[0]
+    assert np.isnan([table["surface_total_mm2_lower"], table["surface_total_mm2_upper"]]).all()
+
+
+@pytest.mark.parametrize("volume", [-11.0, -10.2, -9.9, 0.0])
+def test_an_exported_value_lies_between_its_bounds(
+    volume: float, normalizer: Normalizer, calibration: Calibration
+) -> None:
+    value = normalizer.possible_table([[volume, 0.0, 0.0]])["vol_total_mm3"][0]
+    lower, upper = interval_table([[volume, 0.0, 0.0]], normalizer, calibration).iloc[0, :2]
+    assert value >= 0
+    assert np.isnan(lower) if volume < -10.5 else lower <= value < upper
+
+
+def test_an_empty_interval_misses_and_has_no_width(
+    results: Results, normalizer: Normalizer, calibration: Calibration
+) -> None:
+    cohort = a_cohort(results, 20, 0)
+    cohort.predicted[:, 0] = -11.0
+    section = coverage_section(cohort, normalizer, calibration, {"split": "test"}, 0.95, 0)["features"]["vol_total"]
+    assert (section["coverage"], section["mean_width"]["value"]) == (0.0, 0.0)
 
 
 def test_coverage_is_the_same_in_the_table_and_in_physical_units(

@@ -92,6 +92,14 @@ def test_physical_table_has_units_in_its_names(normalizer):
     assert table.loc["a"].to_dict() == pytest.approx(expected)
 
 
+def test_a_value_that_cannot_occur_is_cut_for_a_reader_only(normalizer):
+    values = [[-6.0, 9.0, 0.0, 0.0, 0.0]]
+    assert normalizer.physical_table(values)["vol_total_mm3"][0] < 0
+    table = normalizer.possible_table(values, subjects=["a"])
+    assert table.loc["a", "vol_total_mm3"] == 0
+    assert table.loc["a", "loc_x_total_mm"] == pytest.approx(0.8 * 240)
+
+
 def test_json_round_trip_is_exact(normalizer, tmp_path):
     normalizer.to_json(tmp_path / "normalizer.json")
     assert Normalizer.from_json(tmp_path / "normalizer.json") == normalizer
