@@ -64,11 +64,13 @@ def _fit_feature(
 
 
 def volume_of(column: str, normalizer: Normalizer) -> tuple[str | None, float]:
-    """The target that tells how large the column's region is, and its usual value: ln(mm³ + 1), the training mean.
+    """The target that tells how large the column's region is, and its usual value: ln(mm³ + 1), the training mean, for
+    a volume with a regression what that says at the usual value of its regressor.
 
     The region's own volume, else that of the whole tumour, else (None, 0).
     """
+    usual = normalizer.inverse(np.zeros((1, len(normalizer.columns))))[0]
     for name in (f"vol_{feature_of(column).region}", "vol_total"):
         if name in normalizer.columns:
-            return name, normalizer.scales[normalizer.columns.index(name)].mean
+            return name, float(usual[normalizer.columns.index(name)])
     return None, 0.0

@@ -9,7 +9,7 @@ from semivae_bundle.evaluation.coverage import coverage_section
 from semivae_bundle.evaluation.interval_fitting import fit_intervals, volume_of
 from semivae_bundle.evaluation.intervals import interval_table
 from semivae_bundle.evaluation.results import Results
-from semivae_bundle.features.normalizer import Normalizer
+from semivae_bundle.features.normalizer import ColumnScale, Normalizer
 
 EXPONENTS = {"vol": -1 / 3, "loc": 0.0, "shape": 0.0}
 
@@ -150,6 +150,14 @@ def test_too_few_scans_for_every_feature_are_refused(results: Results, normalize
 def test_a_partition_without_an_exponent_is_refused(results: Results, normalizer: Normalizer) -> None:
     with pytest.raises(ValueError, match=r"difficulty: expected an exponent .* none for \['loc', 'shape'\]"):
         fit_intervals(results, normalizer, level=0.9, exponents={"vol": 0.0}, seed=0)
+
+
+def test_the_usual_volume_of_a_residualised_volume_has_its_regression(normalizer: Normalizer) -> None:
+    core = ColumnScale("vol_core", "vol", 0.0, 0.5, 30, "vol_total", (-1.0, 0.9))
+    assert volume_of("sphericity_core", replace(normalizer, scales=(*normalizer.scales, core))) == (
+        "vol_core",
+        pytest.approx(8.0),
+    )
 
 
 def test_a_region_without_a_volume_target_goes_with_the_whole_tumour(normalizer: Normalizer) -> None:
