@@ -8,6 +8,7 @@ import numpy as np
 
 from semivae_bundle.evaluation.calibration import FeatureCalibration, difficulty
 from semivae_bundle.evaluation.conformal import FloatArray, TooFewScans, check_level, conformal_quantile, drawn_scans
+from semivae_bundle.evaluation.difficulty_exponents import require_exponents
 from semivae_bundle.evaluation.results import Results
 from semivae_bundle.features.normalizer import Normalizer
 from semivae_bundle.features.schema import feature_of
@@ -24,9 +25,7 @@ def fit_intervals(
     Scans without the region are left out. Raises TooFewScans where no feature has enough.
     """
     check_level(level, "calibration#level")
-    missing = sorted({scale.partition for scale in normalizer.scales} - set(exponents))
-    if missing:
-        raise ValueError(f"difficulty: expected an exponent for each partition with features, found none for {missing}")
+    require_exponents(exponents, normalizer.partitions)
     predicted, measured = normalizer.inverse(results.predicted), normalizer.inverse(results.target)
     features = tuple(
         _fit_feature(f, results, normalizer, predicted, np.abs(measured - predicted)[:, f], level, exponents, seed)

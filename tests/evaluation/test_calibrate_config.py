@@ -93,6 +93,13 @@ def test_the_training_split_is_refused(tmp_path: Path) -> None:
         run(parser, "calibrating")
 
 
+def test_a_misspelt_difficulty_is_told_before_any_scan_is_read(tmp_path: Path) -> None:
+    parser = a_parser(["train.json", "calibrate.json"], dataset_dir="none", output_dir=str(tmp_path), **CALIBRATE)
+    parser["difficulty"]["vol_totl"] = 0.0
+    with pytest.raises(SystemExit, match=r"calibrating: difficulty: .*'vol_totl'.*did you mean 'vol_total'"):
+        run(parser, "calibrating")
+
+
 def test_calibrating_writes_a_quantile_per_feature_and_what_it_belongs_to(calibrated: Path) -> None:
     found = Calibration.from_json(calibrated / "calibration.json")
     assert found.columns == ("vol_total", "loc_x_total", "sphericity_total")
