@@ -9,11 +9,11 @@ from typing import Any
 from semivae_bundle.evaluation.bootstrap import METHOD, FloatArray
 from semivae_bundle.evaluation.plain_json import plain
 from semivae_bundle.evaluation.report import Intervals
-from semivae_bundle.evaluation.summary_table import aligned
+from semivae_bundle.evaluation.summary_table import aligned, number
 from semivae_bundle.evaluation.traversal import Traversal
 from semivae_bundle.evaluation.traversal_options import TraversalOptions
 from semivae_bundle.evaluation.traversal_request import HELD_FIXED, positions
-from semivae_bundle.evaluation.traversal_scores import Distance, followed_section, leakage_section
+from semivae_bundle.evaluation.traversal_scores import FEWEST_CODES, Distance, followed_section, leakage_section
 from semivae_bundle.features.normalizer import Normalizer
 
 SCHEMA = "semivae-traversals/1"
@@ -24,7 +24,8 @@ DIRECTIONS = {
 }
 FARTHEST = (
     "Mahalanobis length of the change of the code at its farthest step, mean over scans, by the covariance of the "
-    "encoded scans; far above that of the other direction: codes that do not occur"
+    "encoded scans; far above that of the other direction: codes that do not occur; none below "
+    f"{FEWEST_CODES} encoded scans"
 )
 
 
@@ -94,7 +95,7 @@ def traversal_table(report: Mapping[str, Any]) -> str:
         together = {column + TOGETHER: section for column, section in found["together"].items()}
         for name, section in (found["features"] | together).items():
             figures = [_with_interval(section["spearman"]), _with_interval(section["slope"]), section["compared_in"]]
-            far = f"{section['farthest_change']['value']:.1f}"
+            far = number(section["farthest_change"]["value"], ".1f")
             empty = str(section["without_the_region"]["scans"])
             rows.append([name, direction, str(section["scans"]), *figures, far, empty])
     return "\n".join([aligned(rows), *missing])

@@ -23,12 +23,18 @@ LEAKAGE = (
 )
 
 
+FEWEST_CODES = 20
 Distance = Callable[[FloatArray], FloatArray]
 """Changes of the code (S, L) -> their lengths (S,) in standard deviations of the scans' codes."""
 
 
 def code_distance(codes: FloatArray) -> Distance:
-    """Mahalanobis length by the covariance of `codes` (n, L), shrunk after Ledoit and Wolf: too short for few scans."""
+    """Mahalanobis length by the covariance of `codes` (n, L), shrunk after Ledoit and Wolf, which makes a change that
+    few scans show too short. NaN below 20 scans, of which the covariance says nothing: one scan makes every length 0,
+    three may double it.
+    """
+    if len(codes) < FEWEST_CODES:
+        return lambda change: np.full(len(change), np.nan)
     precision = LedoitWolf().fit(codes).precision_
     return lambda change: np.sqrt(np.maximum(np.einsum("sl,lm,sm->s", change, precision, change), 0))
 

@@ -13,7 +13,13 @@ from semivae_bundle.evaluation.traversal import Traversal, compared, traverse
 from semivae_bundle.evaluation.traversal_codes import nearest_change
 from semivae_bundle.evaluation.traversal_options import TraversalOptions
 from semivae_bundle.evaluation.traversal_request import central_ranges, positions, requested_values
-from semivae_bundle.evaluation.traversal_scores import followed_section, leakage_section, rank_correlation, slope
+from semivae_bundle.evaluation.traversal_scores import (
+    code_distance,
+    followed_section,
+    leakage_section,
+    rank_correlation,
+    slope,
+)
 from semivae_bundle.features.normalizer import ColumnScale, Normalizer
 from semivae_bundle.features.schema import COLUMNS
 from semivae_bundle.networks.heads import StructuredHeads
@@ -169,6 +175,17 @@ def test_an_empty_map_is_counted_and_leaves_a_gap(scales: Normalizer) -> None:
     assert 6 <= found["without_the_region"]["maps"] <= 15
     assert np.isnan(found["curves"][0]["obtained"][0])
     assert found["slope"].value == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("scans", [1, 2, 3, 19])
+def test_few_codes_give_no_length(scans: int) -> None:
+    codes = np.random.default_rng(0).normal(size=(scans, 8))
+    assert np.isnan(code_distance(codes)(np.ones((5, 8)))).tolist() == [True] * 5
+
+
+def test_many_codes_give_the_length_in_their_standard_deviations() -> None:
+    codes = np.random.default_rng(0).normal(size=(2000, 4)) * 2
+    assert code_distance(codes)(np.array([[10.0, 0, 0, 0]])) == pytest.approx([5.0], rel=0.05)
 
 
 def test_fewer_than_three_known_steps_have_no_figure() -> None:

@@ -7,6 +7,7 @@ from semivae_bundle.evaluation.report import Intervals
 from semivae_bundle.evaluation.traversal import Traversal
 from semivae_bundle.evaluation.traversal_options import TraversalOptions
 from semivae_bundle.evaluation.traversal_report import direction_section, moves_of, traversal_report, traversal_table
+from semivae_bundle.evaluation.traversal_scores import code_distance
 from semivae_bundle.features.normalizer import Normalizer
 
 INTERVALS = Intervals(level=0.95, resamples=20, permutations=5, seed=0)
@@ -42,6 +43,14 @@ def test_the_report_has_figures_curves_and_what_was_held_fixed(normalizer: Norma
     assert report["directions"]["nearest"]["leakage"]["mean"] == pytest.approx(np.full((2, 2), 0.5))
     assert "surface_total_together" in traversal_table(report)
     assert "usual direction: few scans" in traversal_table(report)
+
+
+def test_a_length_that_there_is_not_is_a_dash(normalizer: Normalizer) -> None:
+    moved = {name: [a_traversal("p", places[0], 0.5)] for name, places in moves_of(OPTIONS, normalizer).items()}
+    section = direction_section(moved, normalizer, OPTIONS, INTERVALS, code_distance(np.eye(3)))
+    assert section["features"]["surface_total"]["farthest_change"]["value"] is None
+    report = traversal_report({"nearest": section}, normalizer, OPTIONS, INTERVALS, np.zeros((3, 2)), {})
+    assert all(line.split()[-2] == "-" for line in traversal_table(report).splitlines()[1:])
 
 
 def test_opposite_leakage_of_two_scans_cancels_in_the_mean_and_not_in_the_size(normalizer: Normalizer) -> None:
