@@ -19,7 +19,7 @@ from semivae_bundle.features.schema import feature_of
 LEAKAGE = (
     "slope of a feature of the decoded map on the moved head's value, both in standard deviations of the training "
     "cohort, shapes after their regression on the decoded map's own volume; row: the moved feature, column: the "
-    "measured one; mean over patients, signed; mean_absolute has the size where signs differ between scans"
+    "measured one; mean over scans, signed; mean_absolute has the size where signs differ between scans"
 )
 
 

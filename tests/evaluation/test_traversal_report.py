@@ -53,6 +53,15 @@ def test_a_length_that_there_is_not_is_a_dash(normalizer: Normalizer) -> None:
     assert all(line.split()[-2] == "-" for line in traversal_table(report).splitlines()[1:])
 
 
+def test_leakage_is_the_mean_over_scans_as_its_meaning_says(normalizer: Normalizer) -> None:
+    scans = [("p", 1.0), ("p", 1.0), ("q", -1.0)]
+    moves = moves_of(OPTIONS, normalizer)
+    moved = {name: [a_traversal(patient, at[0], gain) for patient, gain in scans] for name, at in moves.items()}
+    leakage = direction_section(moved, normalizer, OPTIONS, INTERVALS, length)["leakage"]
+    assert leakage["mean"][0][1] == pytest.approx(1 / 3)
+    assert "mean over scans, signed" in leakage["meaning"]
+
+
 def test_opposite_leakage_of_two_scans_cancels_in_the_mean_and_not_in_the_size(normalizer: Normalizer) -> None:
     moves = moves_of(OPTIONS, normalizer)
     moved = {name: [a_traversal("p", at[0], 1.0), a_traversal("q", at[0], -1.0)] for name, at in moves.items()}
