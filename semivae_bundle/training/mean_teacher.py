@@ -41,7 +41,8 @@ class PrepareTwoViewsBatch(PrepareSemiVAEBatch):
 
 
 class MeanTeacherInferer(Inferer):
-    """Adds `teacher_features` (B, F), the teacher's prediction from the second view, to what the network returns.
+    """Adds `teacher_features` (B, F) and `teacher_seen_logits` (B, 4, D, H, W), what the teacher predicts and sees in
+    the second view, to what the network returns.
 
     `inferer` runs the networks, e.g. AutocastInferer. `teacher`: a SemiVAE, such as the running average of the student
     that EMAHandler keeps; in evaluation mode and without gradient, and spared the decoder.
@@ -50,7 +51,7 @@ class MeanTeacherInferer(Inferer):
     def __init__(self, inferer: Inferer, teacher: nn.Module) -> None:
         super().__init__()
         self.inferer = inferer
-        self.prediction = SemanticPrediction(teacher)
+        self.prediction = EncodedPrediction(teacher)
 
     def __call__(
         self, inputs: Tensor, network: nn.Module, *args: Any, teacher_image: Tensor, **kwargs: Any
@@ -59,20 +60,19 @@ class MeanTeacherInferer(Inferer):
         # First the teacher: EMAHandler makes it share the student's running statistics, which the student's step
         # moves, but a resumed teacher holds those of the last step until the handler runs.
         with eval_mode(self.prediction):
-            teacher_features = self.inferer(teacher_image, self.prediction)
+            teacher: dict[str, Tensor] = self.inferer(teacher_image, self.prediction)
         output: dict[str, Tensor] = self.inferer(inputs, network, *args, **kwargs)
-        return {**output, "teacher_features": teacher_features}
+        return {**output, **{f"teacher_{name}": value for name, value in teacher.items()}}
 
 
-class SemanticPrediction(nn.Module):
-    """The features that a SemiVAE predicts, and nothing else: (B, C, D, H, W) -> (B, F)."""
+class EncodedPrediction(nn.Module):
+    """What a SemiVAE says of a scan before it decodes: (B, C, D, H, W) -> features (B, F), seen_logits (B, 4, ...)."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Read from the mean, as in SemiVAE."""
-        mean, *_ = self.network.encode(image)
-        features: Tensor = self.network.heads(mean)
-        return features
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Features are read from the mean, as in SemiVAE."""
+        mean, _, seen_logits, _ = self.network.encode(image)
+        return {"features": self.network.heads(mean), "seen_logits": seen_logits}

@@ -87,6 +87,20 @@ def test_a_mean_teacher_on_half_labelled_batches_resumes_exactly(
     assert not torch.equal(teacher.posterior.parts[0].mean.weight, student.posterior.parts[0].mean.weight)
 
 
+def test_the_teacher_teaches_the_segmentation_that_the_default_features_read() -> None:
+    files = [str(CONFIGS / "train.json"), str(CONFIGS / "recipes" / "mean_teacher.yaml")]
+    parser = ConfigParser(ConfigParser.load_config_files(files))
+    parser.update(copy.deepcopy(TINY))
+    torch.manual_seed(0)
+    network, views = parser.get_parsed_content("network"), torch.randn(2, 2, 4, 32, 32, 32)
+    output = parser.get_parsed_content("train#inferer")(views[0], network, teacher_image=views[1])
+    target = {"labelled": torch.zeros(2, dtype=torch.bool), "brain": torch.ones(2, 1, 32, 32, 32)}
+    parser.get_parsed_content("loss#extra#consistency")(output, target).backward()
+    encoder = network.encoder
+    for part in (encoder.stem, encoder.segment):
+        assert any(parameter.grad is not None and parameter.grad.any() for parameter in part.parameters())
+
+
 def test_the_mean_teacher_keeps_the_average_as_the_recipe_of_that_name_does() -> None:
     ema, mean_teacher = (
         yaml.safe_load((CONFIGS / "recipes" / f"{n}.yaml").read_text()) for n in ("ema", "mean_teacher")

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from torch.nn.functional import kl_div
 
-from semivae_bundle.losses.consistency import TeacherConsistency, consistency_nats
+from semivae_bundle.losses.consistency import TeacherConsistency, consistency_nats, map_consistency_nats
 from semivae_bundle.losses.semantic import masked_gaussian_nll
 
 ALL = torch.tensor([True, True])
@@ -40,11 +41,38 @@ def test_the_gradient_draws_the_student_to_the_teacher_and_leaves_the_teacher() 
     assert teacher.grad is None
 
 
+def test_equal_segmentations_cost_nothing_and_opposite_ones_an_observation_per_voxel_of_brain() -> None:
+    sure = torch.zeros(2, 4, 2, 2, 2)
+    sure[:, 0] = 100.0
+    brain = torch.ones(2, 1, 2, 2, 2)
+    brain[:, :, 0] = 0
+    assert map_consistency_nats(sure, sure, brain, ALL, observations=10.0).item() == 0
+    other = sure.roll(1, dims=1)
+    assert map_consistency_nats(sure, other, brain, ALL, observations=10.0).item() == pytest.approx(10 * 8 / 4)
+    one = torch.tensor([False, True])
+    other[0] = sure[0]
+    assert map_consistency_nats(sure, other, brain, one, observations=10.0).item() == pytest.approx(10 * 8 / 4)
+    assert map_consistency_nats(sure, other, brain, ~one, observations=10.0).item() == 0
+
+
+def test_a_difference_of_segmentations_costs_no_more_than_the_divergence() -> None:
+    torch.manual_seed(0)
+    student, teacher = 3 * torch.randn(2, 1, 4, 3, 3, 3)
+    brain = torch.ones(1, 1, 3, 3, 3)
+    found = map_consistency_nats(student, teacher, brain, torch.tensor([True]), observations=1.0)
+    divergence = kl_div(student.log_softmax(dim=1), teacher.softmax(dim=1), reduction="sum") / 27
+    assert 0.1 * divergence < found < divergence
+
+
 def test_the_term_counts_the_unlabelled() -> None:
     output = {"features": torch.tensor([[9.0], [2.0]]), "teacher_features": torch.zeros(2, 1)}
-    assert TeacherConsistency(1.0)(output, {"labelled": torch.tensor([True, False])}).item() == 2
+    output |= {"seen_logits": torch.zeros(2, 4, 1, 1, 1), "teacher_seen_logits": torch.zeros(2, 4, 1, 1, 1)}
+    target = {"labelled": torch.tensor([True, False]), "brain": torch.ones(2, 1, 1, 1, 1)}
+    assert TeacherConsistency(1.0, 5.0)(output, target).item() == 2
+    output["seen_logits"][:, 0] = output["teacher_seen_logits"][:, 1] = 100.0
+    assert TeacherConsistency(1.0, 5.0)(output, target).item() == pytest.approx(2 + 5)
 
 
 def test_a_batch_that_no_teacher_saw_is_refused() -> None:
     with pytest.raises(ValueError, match=r"expected teacher_features in the network's output, found \['features'\]"):
-        TeacherConsistency(1.0)({"features": torch.zeros(2, 1)}, {"labelled": ALL})
+        TeacherConsistency(1.0, 1.0)({"features": torch.zeros(2, 1)}, {"labelled": ALL})

@@ -14,19 +14,21 @@ from semivae_bundle.training.precision import AutocastInferer
 
 
 class Net(nn.Module):
-    """The part of SemiVAE that predicts: features are a linear function of the image's mean."""
+    """The part of SemiVAE that predicts: features read a segmentation without gradient, as in the default encoder."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.body, self.heads = nn.Linear(4, 3), nn.Linear(3, 2)
+        self.segment, self.body, self.heads = nn.Conv3d(4, 4, 1), nn.Linear(4, 3), nn.Linear(3, 2)
         self.modes: list[bool] = []
 
-    def encode(self, image: Tensor) -> tuple[Tensor, None]:
+    def encode(self, image: Tensor) -> tuple[Tensor, None, Tensor, None]:
         self.modes.append(self.training)
-        return self.body(image.mean(dim=(2, 3, 4))), None
+        seen_logits = self.segment(image)
+        return self.body(seen_logits.detach().mean(dim=(2, 3, 4))), None, seen_logits, None
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        return {"features": self.heads(self.encode(image)[0])}
+        mean, _, seen_logits, _ = self.encode(image)
+        return {"features": self.heads(mean), "seen_logits": seen_logits}
 
 
 @pytest.fixture
@@ -37,7 +39,8 @@ def student() -> Net:
 
 def consistency_of(student: nn.Module, teacher: nn.Module, first: Tensor, second: Tensor) -> Tensor:
     output = MeanTeacherInferer(AutocastInferer(False), teacher)(first, student, teacher_image=second)
-    cost: Tensor = TeacherConsistency(0.15)(output, {"labelled": torch.zeros(len(first), dtype=torch.bool)})
+    target = {"labelled": torch.zeros(len(first), dtype=torch.bool), "brain": torch.ones_like(first[:, :1])}
+    cost: Tensor = TeacherConsistency(0.15, 5000.0)(output, target)
     return cost
 
 
