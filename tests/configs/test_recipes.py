@@ -327,6 +327,40 @@ def test_ema_averages_and_the_average_is_what_is_kept_and_validated(phantom_dir:
     assert best.keys() == trained.state_dict().keys()
 
 
+@pytest.mark.parametrize("recipe", ["ema", "mean_teacher"])
+@pytest.mark.parametrize("last", [False, True])
+def test_on_several_gpus_the_average_is_moved_kept_and_validated_in_either_order(recipe: str, last: bool) -> None:
+    files = [CONFIGS / "recipes" / f"{recipe}.yaml", MULTI_GPU]
+    parser = overlaid(TRAIN, *(reversed(files) if last else files))
+    assert parser["validate#evaluator#network"] == parser["kept_network"] == "@ema_network"
+    assert parser["train#trainer#train_handlers"] == "$[@ema, *@train#handlers]"
+    assert parser["checkpointed#network"] == "@network_def"
+    assert parser["network#_target_"].endswith("DistributedDataParallel")
+
+
+def test_what_is_checkpointed_is_the_network_that_is_trained(tmp_path: Path) -> None:
+    parser = overlaid(
+        TRAIN, *(CONFIGS / "recipes" / f"{name}.yaml" for name in ("fine_tune", "activation_checkpointing"))
+    )
+    parser.update({**copy.deepcopy(TWO_STAGES), "initial_weights": str(tmp_path / "model.pt")})
+    torch.save(parser.get_parsed_content("network_def").state_dict(), tmp_path / "model.pt")
+    parser.parse(True)
+    network = parser.get_parsed_content("network")
+    assert network is parser.get_parsed_content("kept_network")
+    assert parser["checkpointed#network"] == parser["kept_network"] == "@network_def"
+
+
+def test_handlers_of_the_first_process_are_left_out_where_a_recipe_joins_the_list(tmp_path: Path) -> None:
+    # None in the list would stop the engine.
+    parser = overlaid(TRAIN)
+    parser.update(
+        {"is_follower": True, "some": [{"_target_": "monai.handlers.StatsHandler", "_disabled_": "@is_follower"}, 1]}
+    )
+    assert parser.get_parsed_content("some") == [1]
+    parser["more"] = "$[0, *@some]"
+    assert parser.get_parsed_content("more") == [0, 1]
+
+
 def test_evaluation_looks_at_the_loaded_weights_even_with_the_ema_recipe_before_it() -> None:
     files = [TRAIN, CONFIGS / "recipes" / "ema.yaml", CONFIGS / "evaluate.json"]
     parser = ConfigParser(ConfigParser.load_config_files([str(file) for file in files]))
