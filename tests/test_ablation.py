@@ -55,7 +55,7 @@ def test_rows_from_a_file_run_at_once_with_several_seeds_on_the_same_splits(
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
     from ablation import ablation
 
-    (tmp_path / "rows.yaml").write_text("apart: {recipes: [ema], apart: [normalizer_file], ema_momentum: 0.5}\n")
+    (tmp_path / "rows.yaml").write_text("apart: {recipes: [ema], apart: [normalizer_file], ema_share: 0.5}\n")
     out = tmp_path / "runs"
     ablation(str(phantom_dir), str(out), str(tmp_path / "rows.yaml"), epochs=1, seeds=[0, 1], at_once=2, **TINY)
     assert "| apart | " in capsys.readouterr().out
@@ -64,7 +64,7 @@ def test_rows_from_a_file_run_at_once_with_several_seeds_on_the_same_splits(
     assert [(line["row"], line["seed"]) for line in lines] == [("apart", "0"), ("apart", "1")]
     assert lines[0]["KL vol"] != lines[1]["KL vol"]
     assert (out / "apart" / "normalizer.json").is_file()
-    assert '"ema_momentum": 0.5' in (out / "apart" / "row.json").read_text()
+    assert '"ema_share": 0.5' in (out / "apart" / "row.json").read_text()
     assert (out / "apart@1" / "training.txt").is_file()
     assert not (out / "apart@1" / "splits.json").exists()
     assert (out / "shared" / "normalizer.json").is_file()

@@ -36,6 +36,7 @@ DINOV2 = {"_target_": "transformers.Dinov2Model", "config": {"_target_": "transf
 # Networks that somebody else trained come without their weights; what needs a cohort is told its size.
 OPTIONS: dict[str, dict[str, Any]] = {
     "multi_scale_shape": THREE_STAGES,
+    "mean_teacher": {"train#steps": 100},
     "total_correlation": {"loss#extra#correlation#dataset_size": 10},
     "feature_distance": {"loss#extra#perception#network": CONVOLUTION},
     "learned_residual": {"extractor#network": CONVOLUTION, "extractor#width": 2},

@@ -27,8 +27,8 @@ BASES = {"attention_maps": (INFERENCE,), "another_scanner": (TRAIN, EVALUATE)}
 NEW = {
     "fine_segmentation": {"network_def#encoder#refinement"},
     "fine_tune": {"initial_weights"},
-    "ema": {"ema", "ema_momentum", "ema_network", "checkpointed#ema_network"},
-    "mean_teacher": {"ema", "ema_momentum", "ema_network", "checkpointed#ema_network", "two_views"}
+    "ema": {"ema", "ema_share", "ema_network", "checkpointed#ema_network"},
+    "mean_teacher": {"ema", "ema_share", "ema_network", "checkpointed#ema_network", "two_views"}
     | {"loss#extra#consistency", "loss#weights#consistency", "schedules#consistency", "settings#unlabelled_scans"},
     "semi_supervised": {"labelled_fraction", "settings#labelled_fraction", "settings#labelled_batches"},
     "label_fraction": {"label_fraction", "kept_labels", "kept_names"},

@@ -90,7 +90,7 @@ def test_a_mean_teacher_on_half_labelled_batches_resumes_exactly(
 def test_the_teacher_teaches_the_segmentation_that_the_default_features_read() -> None:
     files = [str(CONFIGS / "train.json"), str(CONFIGS / "recipes" / "mean_teacher.yaml")]
     parser = ConfigParser(ConfigParser.load_config_files(files))
-    parser.update(copy.deepcopy(TINY))
+    parser.update({**copy.deepcopy(TINY), "train#steps": 10})
     torch.manual_seed(0)
     network, views = parser.get_parsed_content("network"), torch.randn(2, 2, 4, 32, 32, 32)
     output = parser.get_parsed_content("train#inferer")(views[0], network, teacher_image=views[1])
@@ -107,6 +107,19 @@ def test_the_mean_teacher_keeps_the_average_as_the_recipe_of_that_name_does() ->
     )
     shared = set(ema) - {"_desc_"}
     assert {name: mean_teacher[name] for name in shared} == {name: ema[name] for name in shared}
+
+
+@pytest.mark.parametrize("steps", [200, 900, 6000])
+def test_the_average_has_forgotten_the_first_weights_when_the_teacher_is_first_asked(steps: int) -> None:
+    files = [str(CONFIGS / "train.json"), str(CONFIGS / "recipes" / "mean_teacher.yaml")]
+    parser = ConfigParser(ConfigParser.load_config_files(files))
+    parser.update(
+        {"train#steps": steps, "network": {"_target_": "torch.nn.Linear", "in_features": 1, "out_features": 1}}
+    )
+    momentum = parser.get_parsed_content("ema").momentum
+    asked = steps * parser.get_parsed_content("schedules#consistency").start / parser.get_parsed_content("epochs")
+    assert (1 - momentum) ** asked < 0.02
+    assert 1 / momentum < 0.1 * steps
 
 
 def test_visits_are_paired_and_cost_what_they_should(visits_dir: Path, tmp_path: Path) -> None:
