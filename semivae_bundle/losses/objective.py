@@ -104,6 +104,13 @@ class SemiVAELoss(nn.Module):
         own = 1.0 if term == family else self.scale.get(term, 1.0)
         return self.weights[family] * self.scale[family] * own
 
+    def averaged_over(self, target: Mapping[str, Tensor]) -> dict[str, int]:
+        """How many scans of a batch each of `terms` is the average of: all, or those with what it asks for."""
+        counts = dict.fromkeys(self.terms, len(target["labelled"]))
+        for name, part in self.feature_slices.items():
+            counts[f"semantic_{name}"] = int((target["present"][:, part] > 0).any(dim=1).sum())
+        return counts | dict.fromkeys(TUMOUR_TERMS, int(target["labelled"].sum()))
+
     def reconstruction_terms(self, output: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Tumour-weighted Gaussian NLL of the image."""
         tumour = target["regions"].sum(dim=1, keepdim=True).float()

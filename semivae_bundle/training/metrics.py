@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from ignite.metrics import Metric
 from monai.utils import evenly_divisible_all_gather
-from torch import nn
 
 from semivae_bundle.losses.kl import in_units_of_prior
+from semivae_bundle.losses.objective import SemiVAELoss
 from semivae_bundle.networks.partition import partition_slices
 from semivae_bundle.training.latent_metrics import active_units, max_correlation, r2_per_feature
 
@@ -84,9 +84,11 @@ class MeanR2(LatentMetrics):
 
 
 class ObjectiveMetrics(Metric):
-    """val_epoch/loss and val_epoch/<term>: the objective in evaluation mode, averaged over subjects."""
+    """val_epoch/<term>: each term of the objective in evaluation mode, averaged over the subjects that it is about (the
+    labelled ones, where it needs a label), and val_epoch/loss, the weighted sum of these.
+    """
 
-    def __init__(self, objective: nn.Module, prefix: str, **kwargs: Any) -> None:
+    def __init__(self, objective: SemiVAELoss, prefix: str, **kwargs: Any) -> None:
         self.objective = objective
         self.prefix = prefix
         super().__init__(**kwargs)
@@ -94,29 +96,29 @@ class ObjectiveMetrics(Metric):
     def reset(self) -> None:
         """Forget the last epoch."""
         self.sums: dict[str, float] = {}
-        self.subjects = 0
+        self.subjects: dict[str, int] = {}
 
     def update(self, output: tuple[Mapping[str, torch.Tensor], Mapping[str, torch.Tensor]]) -> None:
-        """Add one batch, weighted by its subjects."""
+        """Add one batch, each term weighted by the subjects that it is the average of."""
         prediction, target = output
         training = self.objective.training
         self.objective.eval()
         with torch.no_grad():
-            loss = self.objective(prediction, target)
+            self.objective(prediction, target)
         self.objective.train(training)
-        count = target["image"].shape[0]
-        self.subjects += count
-        terms: Mapping[str, torch.Tensor] = self.objective.terms  # type: ignore[assignment]
-        for name, value in {"loss": loss, **terms}.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value) * count
+        counts = self.objective.averaged_over(target)
+        for name, value in self.objective.terms.items():
+            self.subjects[name] = self.subjects.get(name, 0) + counts[name]
+            self.sums[name] = self.sums.get(name, 0.0) + float(value) * counts[name]
 
     def compute(self) -> dict[str, float]:
         """Averages over the subjects of all processes, under prefixed names."""
-        own = torch.tensor([self.subjects, *self.sums.values()], dtype=torch.float64, device=idist.device())
-        subjects, *totals = idist.all_reduce(own).tolist()
-        return {
-            f"{self.prefix}/{name}": total / max(subjects, 1) for name, total in zip(self.sums, totals, strict=True)
-        }
+        names = list(self.sums)
+        own = [[self.subjects[name] for name in names], [self.sums[name] for name in names]]
+        subjects, totals = idist.all_reduce(torch.tensor(own, dtype=torch.float64, device=idist.device())).tolist()
+        means = {name: total / max(n, 1) for name, n, total in zip(names, subjects, totals, strict=True)}
+        loss = sum(self.objective.weight_of(name) * mean for name, mean in means.items())
+        return {f"{self.prefix}/{name}": value for name, value in {"loss": loss, **means}.items()}
 
 
 def prediction_and_target(output: Any) -> tuple[Any, Any]:

@@ -1,10 +1,14 @@
 """The epoch's metrics on an engine, under the names that are logged."""
 
+import math
+from typing import Any
+
 import pytest
 import torch
 from ignite.engine import Engine
 from torch import Tensor, nn
 
+from semivae_bundle.losses.objective import SemiVAELoss
 from semivae_bundle.training.latent_metrics import r2_per_feature
 from semivae_bundle.training.metrics import LatentMetrics, MeanR2, ObjectiveMetrics, prediction_and_target
 
@@ -89,33 +93,68 @@ def test_an_epoch_forgets_the_one_before() -> None:
 
 
 class Counting(nn.Module):
-    """An objective whose loss is the batch's size, and which remembers in which mode it was asked."""
+    """An objective of two terms at weight 3, one of them of the first two scans of a batch; it remembers in which mode
+    it was asked.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.terms: dict[str, Tensor] = {}
         self.modes: list[bool] = []
 
-    def forward(self, prediction: dict[str, Tensor], target: dict[str, Tensor]) -> Tensor:
+    def forward(self, prediction: dict[str, Tensor], target: dict[str, Tensor]) -> None:
         self.modes.append(self.training)
-        self.terms = {"kl_vol": torch.tensor(2.0)}
-        return torch.tensor(float(target["image"].shape[0]))
+        self.terms = {"kl_vol": torch.tensor(float(len(target["image"]))), "semantic_vol": torch.tensor(2.0)}
+
+    def averaged_over(self, target: dict[str, Tensor]) -> dict[str, int]:
+        scans = len(target["image"])
+        return {"kl_vol": scans, "semantic_vol": min(2, scans)}
+
+    def weight_of(self, term: str) -> float:
+        return 3.0
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_the_objective_is_averaged_over_subjects_in_evaluation_mode(training: bool) -> None:
+def test_each_term_is_averaged_over_its_subjects_in_evaluation_mode(training: bool) -> None:
     objective = Counting().train(training)
     metrics = evaluate(ObjectiveMetrics(objective, "val_epoch", output_transform=prediction_and_target), batches())
-    assert metrics["val_epoch/loss"] == pytest.approx((4 * 4 + 4 * 4 + 1) / 9)
-    assert metrics["val_epoch/kl_vol"] == pytest.approx(2.0)
+    assert metrics["val_epoch/kl_vol"] == pytest.approx(33 / 9)
+    assert metrics["val_epoch/semantic_vol"] == pytest.approx(2.0)
+    assert metrics["val_epoch/loss"] == pytest.approx(3 * (33 / 9 + 2))
     assert objective.modes == [False] * 3
     assert objective.training is training
 
 
 def test_the_average_is_over_the_subjects_of_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Nine here, whose sums are 33 and 18; eleven there.
-    elsewhere = torch.tensor([11.0, 7.0, 2.0], dtype=torch.float64)
+    # Nine here, whose sum is 33, five of them with a volume, whose sum is 10; eleven and one there.
+    elsewhere = torch.tensor([[11.0, 1.0], [7.0, 8.0]], dtype=torch.float64)
     monkeypatch.setattr("ignite.distributed.all_reduce", lambda own: own + elsewhere)
     metrics = evaluate(ObjectiveMetrics(Counting(), "val_epoch", output_transform=prediction_and_target), batches())
-    assert metrics["val_epoch/loss"] == pytest.approx((33 + 7) / 20)
-    assert metrics["val_epoch/kl_vol"] == pytest.approx((18 + 2) / 20)
+    assert metrics["val_epoch/kl_vol"] == pytest.approx((33 + 7) / 20)
+    assert metrics["val_epoch/semantic_vol"] == pytest.approx((10 + 8) / 6)
+
+
+@pytest.mark.parametrize("size", [8, 4, 1])
+def test_what_labelled_scans_cost_depends_neither_on_the_batch_nor_on_the_unlabelled(size: int) -> None:
+    options: dict[str, Any] = {"partition": {"vol": 2}, "features": {"vol": 1}, "free_bits": {"vol": 0.0}}
+    options |= {"observations": 10.0, "semantic_sigma": 0.1, "tumour_weight": 1.0, "outside_weight": 0.1}
+    families = ("reconstruction", "kl", "semantic", "tumour", "independence")
+    objective = SemiVAELoss(**options, weights=dict.fromkeys(families, 1.0))
+    code = {name: torch.zeros(8, 2) for name in ("mean", "log_var", "explained")}
+    maps = {name: torch.zeros(8, 4, 2, 2, 2) for name in ("reconstruction", "tumour_logits", "seen_logits")}
+    labelled = torch.arange(8) < 4
+    pred = {**code, **maps, "features": torch.zeros(8, 1)}
+    label = {"image": torch.zeros(8, 4, 2, 2, 2), "regions": torch.zeros(8, 3, 2, 2, 2), "labelled": labelled}
+    label |= {"brain": torch.ones(8, 1, 2, 2, 2), "features": torch.ones(8, 1), "present": labelled[:, None].float()}
+    data = [
+        {
+            "pred": {name: value[i : i + size] for name, value in pred.items()},
+            "label": {name: value[i : i + size] for name, value in label.items()},
+        }
+        for i in range(0, 8, size)
+    ]
+    metrics = evaluate(ObjectiveMetrics(objective, "val_epoch", output_transform=prediction_and_target), data)
+    assert metrics["val_epoch/semantic_vol"] == pytest.approx(50 + math.log(0.1 * math.sqrt(2 * math.pi)))
+    assert metrics["val_epoch/tumour_ce"] == pytest.approx(10 * math.log(4))
+    terms = {name: value for name, value in metrics.items() if name.startswith("val_epoch/") and "loss" not in name}
+    assert metrics["val_epoch/loss"] == pytest.approx(sum(terms.values()))
