@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +33,9 @@ class ResNetEncoder(nn.Module):
     `stem`: (B, in_channels, D, H, W) -> (B, base_filters, D/2, H/2, W/2) in place of the plain one, a convolution over
     all channels at once.
 
-    `refinement`: (image, maps at half the sides) -> what is added to the tumour logits; none by default.
+    `refinement`: called with in_channels, features (of the maps), classes and norm_groups, makes the module
+    (image, maps at half the sides) -> what is added to the tumour logits, such as SegmentationRefinement; none by
+    default. Made here, as only an encoder knows its channels: those for subsets of modalities have more than the image.
 
     `feature_sizes` says how many numbers each name has. They are kept apart so that a posterior can choose: a feature
     regressed from appearance as well learns a cohort of a thousand scans by heart.
@@ -51,7 +53,7 @@ class ResNetEncoder(nn.Module):
         hidden_size: int,
         readouts: Mapping[str, nn.Module] | None = None,
         stem: nn.Module | None = None,
-        refinement: nn.Module | None = None,
+        refinement: Callable[..., nn.Module] | None = None,
     ) -> None:
         super().__init__()
         if min(in_channels, base_filters, hidden_size) < 1 or not blocks or min(blocks) < 1:
@@ -76,7 +78,11 @@ class ResNetEncoder(nn.Module):
         self.segment = SubpixelUpsample(base_filters, CLASSES)
         with torch.no_grad():
             self.segment.expand.bias.reshape(CLASSES, -1)[0] = BACKGROUND_LOGIT  # type: ignore[union-attr]
-        self.refinement = refinement
+        self.refinement: nn.Module | None = None
+        if refinement is not None:
+            self.refinement = refinement(
+                in_channels=in_channels, features=base_filters, classes=CLASSES, norm_groups=norm_groups
+            )
         cells = tuple(min(pool_size, side // factor) for side in roi_size)
         self.where = nn.Sequential(
             nn.Conv3d(previous, pool_channels, 1), nn.ReLU(inplace=True), nn.AdaptiveAvgPool3d(cells), nn.Flatten()

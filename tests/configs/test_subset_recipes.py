@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 from monai.bundle import ConfigParser
-from test_recipes import CONFIGS, OF_SUBSETS, SMALL, TRAIN
+from test_recipes import CONFIGS, OF_SUBSETS, SMALL, TRAIN, overlaid
+from tiny_networks import TWO_STAGES
 
 from semivae_bundle.training.subset_batch import PrepareSubsetBatch
 
@@ -31,6 +32,14 @@ def test_two_tiny_epochs_train_on_subsets_and_reconstruct_whole_scans(
     assert (target["image"] != 0).flatten(2).any(dim=2).all()
     after = parser.get_parsed_content("network").state_dict()
     assert any(not torch.equal(value, before[name]) for name, value in after.items() if "encoder" in name)
+
+
+@pytest.mark.parametrize("recipe", OF_SUBSETS)
+def test_fine_segmentation_goes_with_them(recipe: str) -> None:
+    parser = overlaid(TRAIN, *(CONFIGS / "recipes" / f"{name}.yaml" for name in ("fine_segmentation", recipe)))
+    parser.update(copy.deepcopy(TWO_STAGES))
+    network = parser.get_parsed_content("network_def")
+    assert network(torch.randn(2, 4, 32, 32, 32))["seen_logits"].shape == (2, 4, 32, 32, 32)
 
 
 def test_a_batch_without_hidden_modalities_names_the_way_out() -> None:

@@ -1,11 +1,15 @@
 """The segmentation's last step at full resolution."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool3d, cross_entropy, interpolate
 
 from semivae_bundle.networks.encoder import ResNetEncoder
+from semivae_bundle.networks.expert_encoder import ExpertEncoder
+from semivae_bundle.networks.presence import PresenceEncoder
 from semivae_bundle.networks.refinement import SegmentationRefinement
 
 
@@ -53,8 +57,9 @@ def test_it_sees_what_half_the_sides_cannot_tell() -> None:
 def test_the_encoder_s_logits_pass_through_it_and_it_scripts() -> None:
     torch.manual_seed(0)
     options = {"base_filters": 4, "blocks": [1, 1], "norm_groups": 4, "pool_size": 2, "pool_channels": 2}
-    module = a_refinement()
-    encoder = ResNetEncoder(2, [16, 16, 16], hidden_size=4, refinement=module, **options).eval()
+    refinement = partial(SegmentationRefinement, width=8)
+    encoder = ResNetEncoder(2, [16, 16, 16], hidden_size=4, refinement=refinement, **options).eval()
+    module = encoder.refinement
     image = torch.randn(1, 2, 16, 16, 16)
     features, before = encoder(image)
     nn.init.constant_(module.correct.bias, 0.5)
@@ -64,6 +69,15 @@ def test_the_encoder_s_logits_pass_through_it_and_it_scripts() -> None:
     assert not torch.allclose(changed["size"], features["size"])
     assert torch.equal(changed["appearance"], features["appearance"])
     torch.testing.assert_close(torch.jit.script(encoder)(image)[1], after)
+
+
+@pytest.mark.parametrize("kind", [ResNetEncoder, PresenceEncoder, ExpertEncoder])
+def test_every_encoder_makes_one_for_the_channels_that_it_sees(kind: type[nn.Module]) -> None:
+    options = {"base_filters": 4, "blocks": [1, 1], "norm_groups": 4, "pool_size": 2, "pool_channels": 2}
+    encoder = kind(
+        4, roi_size=[16, 16, 16], hidden_size=4, refinement=partial(SegmentationRefinement, width=8), **options
+    )
+    assert encoder(torch.randn(2, 4, 16, 16, 16))[1].shape == (2, 4, 16, 16, 16)
 
 
 def test_no_width_is_refused() -> None:
