@@ -9,10 +9,16 @@ class LearningRatePlace:
     """What a checkpoint keeps of `schedule`, which takes `epoch_length` steps an epoch: how many epochs are done.
 
     The schedule's own state holds its length as well; loaded into a longer training, the rate would turn and rise where
-    the old one ended. Put it after the optimiser among the objects to keep.
+    the old one ended. Put it after the optimiser among the objects to keep. ValueError for a schedule whose rate is
+    made of the rate before it: that of a place in between cannot be told.
     """
 
     def __init__(self, schedule: LambdaLR, epoch_length: int) -> None:
+        if not isinstance(schedule, LambdaLR):
+            raise ValueError(
+                "learning rate: expected a LambdaLR, whose rate follows from the step, such as WarmupCosineSchedule, "
+                f"found {type(schedule).__name__}; write it as a LambdaLR"
+            )
         self.schedule, self.epoch_length = schedule, epoch_length
 
     def state_dict(self) -> dict[str, float]:
@@ -23,6 +29,6 @@ class LearningRatePlace:
         """Go to that place, and set the rate of it. KeyError for the state of something else."""
         schedule = self.schedule
         schedule.last_epoch = round(state["epochs"] * self.epoch_length)
-        groups = zip(schedule.optimizer.param_groups, schedule.base_lrs, schedule.lr_lambdas, strict=True)
-        for group, rate, factor in groups:
-            group["lr"] = rate * factor(schedule.last_epoch)
+        # As the schedule itself computes it: MONAI's have a floor beside the factors.
+        for group, rate in zip(schedule.optimizer.param_groups, schedule.get_lr(), strict=True):
+            group["lr"] = rate

@@ -41,3 +41,16 @@ def test_a_longer_training_falls_to_its_own_end() -> None:
     found = rates(second, EPOCHS * 5)
     assert found == sorted(found, reverse=True)
     assert found[-1] < 0.01
+
+
+def test_the_floor_of_the_rate_holds_for_the_first_step_after_resuming_too() -> None:
+    (first, place), (second, other_place) = schedule_of(50), schedule_of(50)
+    rates(first, 9 * 50 + 45)
+    other_place.load_state_dict(place.state_dict())
+    assert rates(second, 1) == rates(first, 1) == [1e-3]
+
+
+def test_a_schedule_that_counts_on_the_rate_before_is_refused() -> None:
+    optimizer = torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.1)
+    with pytest.raises(ValueError, match=r"expected a LambdaLR.*found StepLR"):
+        LearningRatePlace(torch.optim.lr_scheduler.StepLR(optimizer, 3), 5)  # type: ignore[arg-type]
