@@ -21,7 +21,10 @@ logger = logging.getLogger(__name__)
 
 REMEDY = "set resume to false to start anew, or give another output_dir"
 OF_THE_RUN = {"best", "epoch", "made_for", "settings"}
-STRETCHED = ("epochs", "schedules")
+STRETCHED = {"epochs", "schedules", "warmup_epochs", "last_epoch"}
+"""Parts of a setting's path that say how it goes with the number of epochs."""
+UNSAID = ("warmup_epochs", "end_lr", "max_norm", "seed", "training_scans")
+"""What every training has, but what a `last.pt` written before these were compared says nothing of."""
 TOLD = 3
 
 
@@ -33,7 +36,7 @@ class Checkpoints:
     early stop. With `resume`, a run whose folder
     holds a `last.pt` goes on from there, in the same epoch whatever the number of steps in one. It refuses to where
     `made_for` differs, a text that names the cohort, or `settings`, what the training is made of (`settings_of`): half
-    a training of one kind and half of another is none. More `epochs`, and the `schedules` that go with them, are the
+    a training of one kind and half of another is none. More `epochs`, and what goes with them (STRETCHED), are the
     exception. Weights-only files: nothing in them is executed on loading. Of several processes all load and the first
     one writes. Put it after the validation handler and before any handler that logs.
     """
@@ -97,10 +100,13 @@ class Checkpoints:
 
     def refuse_other_settings(self, file: Path, then: Mapping[str, str]) -> None:
         """ValueError where the training in `file` was made otherwise than this one."""
-        changed = differing(then, self.described)
+        unsaid = [name for name in UNSAID if name in self.described and name not in then]
+        if unsaid:
+            logger.info("%s: does not say its %s; taken to be this run's", file, ", ".join(unsaid))
+        changed = differing(then, {name: text for name, text in self.described.items() if name not in unsaid})
         if "epochs" in changed:
             logger.info("%s: epochs: %s; the schedules are stretched", file, changed["epochs"])
-            changed = {path: text for path, text in changed.items() if path.partition(".")[0] not in STRETCHED}
+            changed = {path: text for path, text in changed.items() if not STRETCHED & {*path.split(".")}}
         if changed:
             told = "; ".join(f"{path}: {text}" for path, text in list(changed.items())[:TOLD])
             more = f"; and {len(changed) - TOLD} more" if len(changed) > TOLD else ""

@@ -66,8 +66,8 @@ def test_capacity_takes_the_place_of_the_kl_and_rises_to_its_target() -> None:
     assert loss.weight_of("kl_residual") == 0
     gaps = sum(abs(loss.terms[f"kl_{name}"] - nats) for name, nats in loss.extra["capacity"].capacity.items())
     torch.testing.assert_close(loss.terms["capacity"], gaps)
-    schedules = parser["train#handlers"][-1]["schedules"]
-    assert set(schedules) == set(parser["partition"])
+    assert parser["train#handlers"][-1]["schedules"] == "@capacity_schedules"
+    assert set(parser["capacity_schedules"]) == set(parser["partition"])
     assert parser.get_parsed_content("checks") is None
 
 
@@ -153,6 +153,14 @@ def test_a_checkpoint_holds_the_objective_s_parameters_and_the_model_does_not(to
     plain = ConfigParser(ConfigParser.load_config_file(str(INFERENCE)))
     plain.update({name: value for name, value in SMALL.items() if name.startswith(("network_def", "roi", "targets"))})
     plain.get_parsed_content("network_def").load_state_dict(model, strict=True)
+
+
+def test_the_checkpoint_says_how_the_recipes_act_on_the_steps(together) -> None:
+    said = together[1]["settings"]
+    assert (said["lagging.steps"], said["lagging.gain"], said["lagging.last_epoch"]) == ("1", "0.01", "2")
+    assert said["capacity.schedules.residual.length"] == "1.0"
+    assert (said["seed"], said["training_scans"], said["max_norm"], said["end_lr"]) == ("0", "4", "10000.0", "1e-05")
+    assert said["warmup_epochs"] == "0.1"
 
 
 def test_a_resumed_run_gives_what_an_unbroken_one_gives(phantom_dir: Path, together) -> None:

@@ -27,8 +27,8 @@ BASES = {"attention_maps": (INFERENCE,), "another_scanner": (TRAIN, EVALUATE)}
 NEW = {
     "fine_segmentation": {"network_def#encoder#refinement"},
     "fine_tune": {"initial_weights"},
-    "ema": {"ema", "ema_share", "ema_network", "checkpointed#ema_network"},
-    "mean_teacher": {"ema", "ema_share", "ema_network", "checkpointed#ema_network", "two_views"}
+    "ema": {"ema", "ema_share", "ema_network", "checkpointed#ema_network", "settings#ema_share"},
+    "mean_teacher": {"ema", "ema_share", "ema_network", "checkpointed#ema_network", "settings#ema_share", "two_views"}
     | {"loss#extra#consistency", "loss#weights#consistency", "schedules#consistency", "settings#unlabelled_scans"},
     "semi_supervised": {"labelled_fraction", "settings#labelled_fraction", "settings#labelled_batches"},
     "label_fraction": {"label_fraction", "kept_labels", "kept_names"},
@@ -59,14 +59,16 @@ MORE_HANDLERS = {"+train#handlers"}
 NEW |= {
     "another_scanner": {"rescanned#variety"},
     "auxiliary_decoder": {"loss#extra#coarse", "loss#weights#coarse"} | MORE_HANDLERS,
-    "capacity": {"loss#extra#capacity", "loss#weights#capacity"} | MORE_HANDLERS,
+    "capacity": {"loss#extra#capacity", "loss#weights#capacity", "capacity_schedules", "settings#capacity"}
+    | MORE_HANDLERS,
     "collapse": {"loss#extra#squared", "loss#weights#squared", "schedules#tumour_ce", "schedules#tumour_dice"},
     "curriculum": {"schedules#semantic_loc", "schedules#semantic_shape", "checks#_requires_"},
     "gradient_norms": MORE_HANDLERS,
     "heteroscedastic_heads": {"feature_sigma", "network_def#extra", "+loss"},
     "mlflow": {"mlflow_uri", "mlflow_experiment"} | MORE_HANDLERS,
     "reconstruction_images": {"validate#evaluator#val_handlers"},
-    "lagging_inference": {"lagging", "checkpointed#lagging", "validate#additional_metrics#info/residual"}
+    "lagging_inference": {"lagging", "checkpointed#lagging", "settings#lagging"}
+    | {"validate#additional_metrics#info/residual"}
     | MORE_HANDLERS,
     "hierarchy": {"network_def#prior"},
     "hierarchy_inference": {
@@ -381,6 +383,13 @@ def test_what_the_checkpoint_keeps_of_early_stopping_is_the_handler_that_stops()
     train = ConfigParser(ConfigParser.load_config_file(str(TRAIN)))
     index = int(train["checkpointed#early_stop"].rpartition("#")[2])
     assert train["train#handlers"][index]["_target_"].endswith("StopEarly")
+
+
+def test_what_a_resumed_training_is_compared_by_of_the_clipping_is_what_clips() -> None:
+    train = ConfigParser(ConfigParser.load_config_file(str(TRAIN)))
+    index = int(train["settings#max_norm"].split("#")[2])
+    assert train["train#handlers"][index]["_target_"].endswith("ClipGradient")
+    assert train.get_parsed_content("settings#max_norm") == 10000.0
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="asks for two GPUs where there is one")

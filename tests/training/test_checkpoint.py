@@ -72,6 +72,37 @@ def test_other_settings_are_refused_by_name_and_stretched_schedules_are_not(make
     assert train(make_engine, tmp_path, 2, SCORES, settings=longer).weight.item() == 2
 
 
+def test_what_a_recipe_s_schedule_and_the_warm_up_take_from_the_epochs_is_stretched_too(make_engine, tmp_path) -> None:
+    def settings(epochs: int, of: int, steps: int = 4) -> dict[str, Any]:
+        lagging = {"steps": steps, "last_epoch": 0.2 * of}
+        return {
+            "epochs": epochs,
+            "warmup_epochs": 0.05 * of,
+            "capacity": {"schedules": [LinearRamp(0, of)]},
+            "lagging": lagging,
+        }
+
+    train(make_engine, tmp_path, 1, SCORES, settings=settings(1, 1))
+    for name in ("warmup_epochs", "capacity.schedules.0.length", "lagging.last_epoch"):
+        with pytest.raises(ValueError, match=f"{name}: then"):
+            train(make_engine, tmp_path, 2, SCORES, settings=settings(1, 2))
+    with pytest.raises(ValueError, match=r"other options: lagging.steps: then 4, now 5; set"):
+        train(make_engine, tmp_path, 2, SCORES, settings=settings(2, 2, steps=5))
+    assert train(make_engine, tmp_path, 2, SCORES, settings=settings(2, 2)).weight.item() == 2
+
+
+def test_a_checkpoint_that_says_nothing_of_its_seed_is_gone_on_with_and_a_line_says_so(
+    make_engine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train(make_engine, tmp_path, 1, SCORES, settings={"batch_size": 4})
+    settings = {"batch_size": 4, "seed": 0, "training_scans": 8}
+    with caplog.at_level("INFO"):
+        assert train(make_engine, tmp_path, 2, SCORES, settings=settings).weight.item() == 2
+    assert "last.pt: does not say its seed, training_scans; taken to be this run's" in caplog.text
+    with pytest.raises(ValueError, match="seed: then 0, now 1"):
+        train(make_engine, tmp_path, 3, SCORES, settings={**settings, "seed": 1})
+
+
 def test_a_state_that_nothing_takes_is_refused(make_engine, tmp_path: Path) -> None:
     train(make_engine, tmp_path, 1, SCORES, ema_network=nn.Linear(1, 1))
     with pytest.raises(ValueError, match=r"last.pt: holds \['ema_network'\], which this run has no use for"):

@@ -1,6 +1,7 @@
 """What a training is made of, as text."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -76,13 +77,20 @@ def test_a_thing_that_holds_itself_is_told_once() -> None:
         ("network_def#decoder#frequencies", 1),
         ("schedules#kl#cycles", 3),
         ("batch_size", 2),
+        ("lr_scheduler#end_lr", 1e-6),
+        ("warmup_epochs", 1.0),
+        ("train#handlers#3#max_norm", 1.0),
+        ("seed", 1),
+        ("train#dataset", [0] * 9),
     ],
 )
-def test_the_settings_of_the_config_see_every_option_of_the_training(option: str, value: float) -> None:
+def test_the_settings_of_the_config_see_every_option_of_the_training(option: str, value: Any) -> None:
     found = []
     for options in ({}, {option: value}):
         parser = ConfigParser(ConfigParser.load_config_file(str(CONFIGS / "train.json")))
-        parser.update({**THREE_STAGES, "device": "cpu", "settings#augmentation": None, **options})
+        parser.update(
+            {**THREE_STAGES, "device": "cpu", "settings#augmentation": None, "train#dataset": [0] * 8, **options}
+        )
         found.append(settings_of(parser.get_parsed_content("settings")))
     changed = differing(*found)
     assert changed
