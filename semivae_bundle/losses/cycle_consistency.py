@@ -23,6 +23,8 @@ class CycleConsistency(nn.Module):
     The re-encoded prediction is detached. With a gradient the heads could lower the term by turning towards whatever
     the partition holds, and so would give up the features; so the partition moves towards its heads, never the heads.
     Of what the partition holds only the part that its heads do not read is pulled: the predictions stay as they are.
+    That holds for affine heads alone; those with a `complement` are bent, and following the term would move what they
+    predict.
     """
 
     def __init__(self, partition: Mapping[str, int], features: Mapping[str, int], heads: nn.Module) -> None:
@@ -31,6 +33,12 @@ class CycleConsistency(nn.Module):
             raise ValueError(
                 "cycle consistency: expected heads with an inverse, such as StructuredHeads, found "
                 f"{type(heads).__name__}"
+            )
+        if hasattr(heads, "complement"):
+            raise ValueError(
+                "cycle consistency: expected heads that are affine, such as StructuredHeads, found "
+                f"{type(heads).__name__} with a complement, by which following the term moves the predictions; leave "
+                "out invertible_heads or cycle_consistency"
             )
         slices = partition_slices(partition)
         self.measured = [slices[name] for name in features]

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from semivae_bundle.losses.cycle_consistency import CycleConsistency
 from semivae_bundle.networks.heads import MLPHeads, StructuredHeads
+from semivae_bundle.networks.invertible_heads import InvertibleHeads
 
 PARTITION = {"vol": 4, "loc": 3, "residual": 5}
 FEATURES = {"vol": 2, "loc": 1}
@@ -68,6 +69,14 @@ def test_the_heads_get_no_gradient_and_stay_out_of_the_objective() -> None:
 def test_heads_without_an_inverse_are_refused() -> None:
     with pytest.raises(ValueError, match="heads with an inverse, such as StructuredHeads, found MLPHeads"):
         CycleConsistency(PARTITION, FEATURES, MLPHeads(PARTITION, FEATURES, 4))
+
+
+def test_bent_heads_whose_predictions_it_would_move_are_refused() -> None:
+    bent = InvertibleHeads(PARTITION, FEATURES, layers=2, hidden_size=4, max_log_scale=1.0)
+    with pytest.raises(
+        ValueError, match=r"heads that are affine, .* found InvertibleHeads .* leave out invertible_heads"
+    ):
+        CycleConsistency(PARTITION, FEATURES, bent)
 
 
 def test_the_inverse_outlives_scripting() -> None:
