@@ -30,6 +30,8 @@ class LaggingInference:
     It ends for good when `key`, the mutual information in the `validator`'s metrics, has not risen by `gain` nats over
     its best for `patience` validations, and at the latest after `last_epoch` epochs. A code whose information is near
     its ceiling at once, the logarithm of the number of subjects, does not lag, and this ends it after the first ones.
+    The first validation is what the next are compared with, so this needs more than `patience` + 1 of them, one every
+    `val_interval` epochs, within `last_epoch`; a warning says where a training is too short for it.
 
     Keep it in the checkpoints. Put it after the scheduler of the objective and after the clipping of the gradient.
     """
@@ -46,6 +48,7 @@ class LaggingInference:
         gain: float,
         patience: int,
         last_epoch: float,
+        val_interval: int,
     ) -> None:
         self.encoder = list(encoder)
         if not self.encoder or steps < 1 or patience < 1:
@@ -55,12 +58,21 @@ class LaggingInference:
             )
         self.objective, self.loader, self.validator, self.key = objective, loader, validator, key
         self.steps, self.max_norm, self.gain = steps, max_norm, gain
-        self.patience, self.last_epoch = patience, last_epoch
+        self.patience, self.last_epoch, self.val_interval = patience, last_epoch, val_interval
         self.active, self.best, self.waited = True, -math.inf, 0
         self.batches: Iterator[Any] = iter(())
 
     def attach(self, engine: Engine) -> None:
         """Act around every step of the trainer, and look after every validation."""
+        earliest = (self.patience + 1) * self.val_interval
+        if math.floor(self.last_epoch) <= earliest:
+            logger.warning(
+                "lagging inference: ends after epoch %g whatever %s does, which could end it after epoch %d at the "
+                "earliest; raise epochs or last_epoch, or lower patience or val_interval",
+                self.last_epoch,
+                self.key,
+                earliest,
+            )
         engine.add_event_handler(Events.EPOCH_STARTED, self.begin)
         engine.add_event_handler(Events.ITERATION_STARTED, self.advance_encoder)
         engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self.keep_encoder)

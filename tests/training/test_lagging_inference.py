@@ -64,6 +64,7 @@ def a_trainer(
         "gain": 0.01,
         "patience": 2,
         "last_epoch": 100,
+        "val_interval": 1,
     }
     lagging = LaggingInference(**{**arguments, **options})
     trainer = SupervisedTrainer(
@@ -158,6 +159,18 @@ def test_it_ends_after_its_last_epoch_and_says_so_in_the_log(make_engine) -> Non
     trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: seen.append(trainer.state.metrics["lagging/active"]))
     trainer.run()
     assert seen == [1.0, 1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("last_epoch", "val_interval", "told"), [(3.9, 1, True), (4, 1, False), (6, 2, True), (7, 2, False)]
+)
+def test_a_training_too_short_for_its_stopping_rule_is_told(
+    make_engine, caplog: pytest.LogCaptureFixture, last_epoch: float, val_interval: int, told: bool
+) -> None:
+    a_trainer(1, make_engine(), last_epoch=last_epoch, val_interval=val_interval)
+    line = f"ends after epoch {last_epoch:g} whatever info does, which could end it after epoch {3 * val_interval}"
+    assert (line in caplog.text) is told
+    assert bool(caplog.text) is told
 
 
 def run_with_checkpoints(make_engine, folder: Path, epochs: int) -> tuple[Toy, LaggingInference]:
