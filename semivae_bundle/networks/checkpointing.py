@@ -32,14 +32,17 @@ def checkpointed(network: nn.Module, units: Sequence[str]) -> nn.Module:
 def checkpoint_units(module: nn.Module, pattern: str, prefix: str = "") -> list[str]:
     """Wrap the submodules whose full name fits `pattern` in torch.utils.checkpoint, and return their names.
 
-    The outermost that fits is the unit: what lies within it is run again anyway.
+    The outermost that fits is the unit: what lies within it is run again anyway. Of a list or a dictionary of modules,
+    which is never called itself, every entry is one.
     """
     found = []
     for name, child in list(module.named_children()):
         full = f"{prefix}{name}"
-        if fnmatchcase(full, pattern):
+        if not fnmatchcase(full, pattern):
+            found += checkpoint_units(child, pattern, f"{full}.")
+        elif isinstance(child, nn.ModuleList | nn.ModuleDict):
+            found += checkpoint_units(child, "*", f"{full}.")
+        else:
             module.register_module(name, checkpoint_wrapper(child))
             found.append(full)
-        else:
-            found += checkpoint_units(child, pattern, f"{full}.")
     return found

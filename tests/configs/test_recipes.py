@@ -11,7 +11,7 @@ import torch
 import yaml
 from monai.bundle import ConfigParser, run
 from monai.networks.nets.resnet import ResNetFeatures
-from tiny_networks import TWO_STAGES
+from tiny_networks import THREE_STAGES, TWO_STAGES
 from torch import Tensor
 
 from semivae_bundle.networks.heads import MLPHeads
@@ -441,3 +441,11 @@ def test_activation_checkpointing_goes_with_every_network(other: str, tmp_path: 
         network = parser.get_parsed_content("network")
         again = [name for name, module in network.named_modules() if hasattr(module, "checkpoint_fn")]
         assert {name.partition(".")[0] for name in again} == {"encoder", "decoder"}
+
+
+def test_activation_checkpointing_reaches_the_blocks_of_the_pyramid_of_the_shape() -> None:
+    recipes = (CONFIGS / "recipes" / f"{name}.yaml" for name in ("multi_scale_shape", "activation_checkpointing"))
+    parser = overlaid(TRAIN, *recipes)
+    parser.update({**copy.deepcopy(THREE_STAGES), "device": "$torch.device('cpu')"})
+    outline = parser.get_parsed_content("network").encoder.readouts["outline"]
+    assert [hasattr(block, "checkpoint_fn") for block in outline.smooth] == [True, True]

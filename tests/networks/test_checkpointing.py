@@ -92,3 +92,13 @@ def test_the_outermost_unit_is_the_one_that_runs_again(make_network) -> None:
     wrapped = [name for name, module in network.named_modules() if hasattr(module, "checkpoint_fn")]
     assert wrapped == ["encoder"]
     assert isinstance(network.encoder.stem, nn.Sequential)
+
+
+@pytest.mark.parametrize("stages", ["encoder.stages", "encoder*stages"])
+def test_of_a_list_which_is_never_called_every_entry_is_a_unit(make_network, image: Tensor, stages: str) -> None:
+    network, runs = checkpointed(make_network(blocks=(1, 1)), [stages]), []
+    wrapped = [name for name, module in network.named_modules() if hasattr(module, "checkpoint_fn")]
+    assert wrapped == ["encoder.stages.0", "encoder.stages.1"]
+    network.encoder.stages[1][0].conv1.register_forward_hook(lambda *_: runs.append("block"))
+    gradients(network, image)
+    assert runs == ["block", "block"]
