@@ -30,9 +30,10 @@ bundle() {
   "$python" -m monai.bundle run "$run_id" --config_file "$configs" "$@"
 }
 
-training="['configs/train.json','configs/recipes/demo.yaml']"
-evaluation="['configs/train.json','configs/recipes/demo.yaml','configs/evaluate.json']"
-inference="['configs/inference.json','configs/recipes/demo.yaml']"
+recipes="'configs/recipes/demo.yaml','configs/recipes/fine_segmentation.yaml'"
+training="['configs/train.json',$recipes]"
+evaluation="['configs/train.json',$recipes,'configs/evaluate.json']"
+inference="['configs/inference.json',$recipes]"
 cohort=(--dataset_dir "$demo/data" --output_dir "$out")
 epochs=(${EPOCHS:+--epochs "$EPOCHS"})
 # 45 subjects need no more.
