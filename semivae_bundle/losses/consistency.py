@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from semivae_bundle.losses.gather import share_of_all
+
 
 def consistency_nats(student: Tensor, teacher: Tensor, counted: Tensor, *, sigma: float) -> Tensor:
     r"""Squared difference of two predictions in nats, averaged over the subjects that count (arXiv:1703.01780, eq. 1).
@@ -37,7 +39,7 @@ def map_consistency_nats(
 
 class TeacherConsistency(nn.Module):
     """`consistency_nats` and `map_consistency_nats` of the unlabelled subjects of a batch, added: output with
-    `teacher_features` and `teacher_seen_logits`, target -> ().
+    `teacher_features` and `teacher_seen_logits`, target -> (). Of several processes each by its share of them.
 
     Both, because the features read a segmentation without gradient: they alone would teach the encoder nothing of what
     differs between two views. The paper counts everybody. Here a labelled subject is held to its mask and measurements,
@@ -57,10 +59,11 @@ class TeacherConsistency(nn.Module):
             )
         counted = ~target["labelled"].bool()
         features = consistency_nats(output["features"], output["teacher_features"], counted, sigma=self.sigma)
-        return features + map_consistency_nats(
+        maps = map_consistency_nats(
             output["seen_logits"],
             output["teacher_seen_logits"],
             target["brain"],
             counted,
             observations=self.observations,
         )
+        return share_of_all(counted.sum()) * (features + maps)

@@ -1,4 +1,4 @@
-"""The batch of all processes, with gradient."""
+"""The batch of all processes: its rows, with gradient, and how many of them count."""
 
 from __future__ import annotations
 
@@ -40,3 +40,17 @@ def gather_with_gradient(values: Tensor) -> Tensor:
         return values
     gathered: Tensor = _AllGather.apply(values.contiguous())
     return gathered
+
+
+def share_of_all(counted: Tensor) -> Tensor:
+    """What a mean over the `counted` subjects of this process has to weigh for the mean over processes, which
+    DistributedDataParallel takes of the gradients, to be the mean over the counted subjects of all: n / mean(n).
+
+    Numbers of subjects of any shape -> float32 of that shape: all 1 in one process, 0 where nobody counts. A
+    collective, so for training alone: in validation processes may have different numbers of batches.
+    """
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return torch.ones_like(counted, dtype=torch.float32)
+    total = counted.float()
+    torch.distributed.all_reduce(total)
+    return counted * torch.distributed.get_world_size() / total.clamp(min=1)

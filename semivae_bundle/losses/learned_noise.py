@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from semivae_bundle.losses.gather import share_of_all
 from semivae_bundle.losses.semantic import masked_gaussian_nll
 from semivae_bundle.networks.partition import partition_slices
 
@@ -36,13 +37,15 @@ class LearnedNoiseRegression(nn.Module):
     def forward(self, output: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
         """`output` of SemiVAE, `target` for features and which are present -> () nats per subject."""
         sigmas = self.log_var.mul(0.5).exp()
+        present = target["present"] > 0
+        labelled = torch.stack([present[:, part].any(dim=1).sum() for part in self.slices.values()])
         terms = [
             masked_gaussian_nll(
                 output["features"][:, part], target["features"][:, part], target["present"][:, part], sigma=sigma
             )
             for part, sigma in zip(self.slices.values(), sigmas, strict=True)
         ]
-        return torch.stack(terms).sum()
+        return (share_of_all(labelled) * torch.stack(terms)).sum()
 
     def noise(self) -> dict[str, float]:
         """The noise of each partition now, in normalised units."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
+from semivae_bundle.losses.gather import share_of_all
 from semivae_bundle.losses.independence import explained_nats
 from semivae_bundle.losses.kl import gaussian_kl, in_units_of_prior, with_free_bits
 from semivae_bundle.losses.reconstruction import pooled_nll, voxel_weights
@@ -44,6 +45,9 @@ class SemiVAELoss(nn.Module):
     `weights` has one number for each of reconstruction, kl, semantic, tumour, independence and the extra terms; `scale`
     multiplies them and is what schedules move (keys: `kl`, `semantic`, `independence`, ...). `features`: number of
     features per partition. `image_nll`: (prediction, target, weights, *, observations) -> () nats of the image.
+
+    A supervised term is an average over labelled scans; in training each of several processes weighs by how many it
+    has, so that all of them count alike (but for Dice, which is of a process's voxels together).
     """
 
     def __init__(
@@ -89,7 +93,12 @@ class SemiVAELoss(nn.Module):
         if self.training:
             terms |= {name: term(output, target) for name, term in self.extra.items()}
         self.terms = {name: value.detach() for name, value in terms.items()}
-        total: Tensor = self.total({name: self.weight_of(name) * value for name, value in terms.items()})
+        weighted = {name: self.weight_of(name) * value for name, value in terms.items()}
+        if self.training:
+            counts = self.supervised_by(target)
+            for name, share in zip(counts, share_of_all(torch.stack(list(counts.values()))), strict=True):
+                weighted[name] = share * weighted[name]
+        total: Tensor = self.total(weighted)
         return total
 
     @property
@@ -104,12 +113,16 @@ class SemiVAELoss(nn.Module):
         own = 1.0 if term == family else self.scale.get(term, 1.0)
         return self.weights[family] * self.scale[family] * own
 
+    def supervised_by(self, target: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """How many scans of a batch each supervised term is the average of: those with what it asks for, ()."""
+        present = target["present"] > 0
+        counts = {f"semantic_{name}": present[:, part].any(dim=1).sum() for name, part in self.feature_slices.items()}
+        return counts | dict.fromkeys(TUMOUR_TERMS, target["labelled"].sum())
+
     def averaged_over(self, target: Mapping[str, Tensor]) -> dict[str, int]:
-        """How many scans of a batch each of `terms` is the average of: all, or those with what it asks for."""
-        counts = dict.fromkeys(self.terms, len(target["labelled"]))
-        for name, part in self.feature_slices.items():
-            counts[f"semantic_{name}"] = int((target["present"][:, part] > 0).any(dim=1).sum())
-        return counts | dict.fromkeys(TUMOUR_TERMS, int(target["labelled"].sum()))
+        """How many scans of a batch each of `terms` is the average of: all, where it needs no label."""
+        scans = dict.fromkeys(self.terms, len(target["labelled"]))
+        return scans | {name: int(count) for name, count in self.supervised_by(target).items()}
 
     def reconstruction_terms(self, output: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Tumour-weighted Gaussian NLL of the image."""

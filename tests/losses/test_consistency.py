@@ -76,3 +76,13 @@ def test_the_term_counts_the_unlabelled() -> None:
 def test_a_batch_that_no_teacher_saw_is_refused() -> None:
     with pytest.raises(ValueError, match=r"expected teacher_features in the network's output, found \['features'\]"):
         TeacherConsistency(1.0, 1.0)({"features": torch.zeros(2, 1)}, {"labelled": ALL})
+
+
+def test_of_several_processes_each_weighs_by_the_unlabelled_that_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = {"features": torch.ones(2, 1), "teacher_features": torch.zeros(2, 1)}
+    output |= {name: torch.zeros(2, 4, 1, 1, 1) for name in ("seen_logits", "teacher_seen_logits")}
+    target = {"labelled": torch.tensor([True, False]), "brain": torch.ones(2, 1, 1, 1, 1)}
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda total: total.add_(3))
+    assert TeacherConsistency(1.0, 1.0)(output, target).item() == 0.5 * 1 / 2

@@ -65,3 +65,12 @@ def test_its_value_at_the_best_noise_is_the_known_one() -> None:
 def test_a_noise_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match=r"expected a sigma > 0 to start from, found 0.0"):
         LearnedNoiseRegression(FEATURES, 0.0)
+
+
+def test_of_several_processes_each_weighs_by_the_labelled_that_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    output, target = a_batch(0.1, 0.2, 0.3)
+    alone = LearnedNoiseRegression(FEATURES, 0.15)(output, target).item()
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda total: total.add_(30))
+    assert LearnedNoiseRegression(FEATURES, 0.15)(output, target).item() == pytest.approx(2 * alone * 10 / 40)

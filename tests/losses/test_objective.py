@@ -187,3 +187,25 @@ def test_the_semantic_terms_take_their_own_features() -> None:
     objective({**output, "features": moved}, target)
     changed = {name for name, value in objective.terms.items() if abs(value.item() - before[name]) > 1e-4}
     assert changed == {"semantic_loc"}
+
+
+def test_a_labelled_scan_weighs_the_same_whichever_process_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    output, target = a_batch()
+    target["labelled"] = torch.tensor([True, True, True, False])
+    target["present"] = target["labelled"][:, None].expand(4, 3).float()
+
+    def gradient(rows: slice) -> Tensor:
+        part = {name: value[rows].detach().requires_grad_() for name, value in output.items()}
+        an_objective()(part, {name: value[rows] for name, value in target.items()}).backward()
+        return part["features"].grad
+
+    alone = gradient(slice(0, 4))
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    found = []
+    # Two labelled scans on one process, one on the other.
+    for rows, elsewhere in ((slice(0, 2), 1), (slice(2, 4), 2)):
+        monkeypatch.setattr(torch.distributed, "all_reduce", lambda total, more=elsewhere: total.add_(more))
+        found.append(gradient(rows) / 2)  # the mean over processes
+    torch.testing.assert_close(torch.cat(found), alone)
+    assert alone[:3].all()
