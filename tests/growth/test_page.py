@@ -1,6 +1,7 @@
 """What docs/growth.md tells people to write works as it stands there."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ def test_pairs_become_features_and_a_picture(inference: Path, monkeypatch: pytes
     monkeypatch.chdir(ROOT)
     names: dict[str, Any] = {}
     exec(PAIRS.replace("outputs/visits", str(inference)), names)
-    assert names["steps"]["after"].shape == (90, 128)
-    names["steps"] = {"after": 0 * names["steps"]["after"][:1]}
+    assert names["steps"].after.shape == (90, 128)
+    names["steps"] = replace(names["steps"], after=0 * names["steps"].after[:1])
     exec(DECODING, names)
     assert names["images"].shape == names["tumour_logits"].shape == (1, 4, 64, 64, 64)
     # The code of no scan in particular is about a tumour of the cohort's middle size.
