@@ -7,6 +7,7 @@ from types import FunctionType
 from typing import Any
 
 from torch import Tensor, nn
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import CheckpointWrapper
 
 OURS = "semivae_bundle."
 TRANSFORMS = "monai.transforms."
@@ -37,6 +38,8 @@ def differing(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]
 
 
 def _describe(thing: Any, path: str, found: dict[str, str], above: tuple[int, ...]) -> None:
+    if isinstance(thing, CheckpointWrapper):  # remembers less of the same
+        thing = thing._checkpoint_wrapped_module
     if thing is None or isinstance(thing, (bool, int, float, str)):
         found[path] = repr(thing)
     elif isinstance(thing, Mapping):

@@ -11,6 +11,7 @@ from torch import nn
 
 from semivae_bundle.data.transforms import intensity_augmentation
 from semivae_bundle.losses.queue import MeanQueue
+from semivae_bundle.networks.checkpointing import checkpointed
 from semivae_bundle.training.schedules import LinearRamp
 from semivae_bundle.training.settings import differing, settings_of
 
@@ -95,3 +96,8 @@ def test_the_settings_of_the_config_see_every_option_of_the_training(option: str
     changed = differing(*found)
     assert changed
     assert len(changed) < 4
+
+
+def test_what_is_run_again_in_the_backward_pass_is_the_same_network() -> None:
+    plain, lean = (nn.Sequential(nn.Sequential(nn.Linear(2, 3)), nn.ReLU()) for _ in range(2))
+    assert settings_of({"network": checkpointed(lean, ["0.*"])}) == settings_of({"network": plain})
