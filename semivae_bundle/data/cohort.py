@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from semivae_bundle import __version__
+from semivae_bundle.data.brain_size import implausible_sizes
 from semivae_bundle.data.checks import FOV_MM, Inspection, inspect_subject, repeated_subjects
 from semivae_bundle.data.files import write_json_atomically
 from semivae_bundle.data.layouts import find_subjects, say_unclaimed, unclaimed_files
@@ -217,7 +218,8 @@ def _collect(
     usable = [inspection for inspection in inspections if inspection.subject is not None]
     warnings = [problem for inspection in usable for problem in inspection.problems]
     warnings += repeated_subjects(usable)
-    warnings += ambiguous_orientations([one.geometry for one in usable if one.geometry is not None], codes)
+    geometries = [one.geometry for one in usable if one.geometry is not None]
+    warnings += [*ambiguous_orientations(geometries, codes), *implausible_sizes(geometries)]
     options = _options(manifest, codes)
     return Cohort(dataset_dir.resolve(), tuple(subjects), tuple(quarantine), tuple(warnings), options)
 

@@ -45,6 +45,7 @@ class ProblemCode(StrEnum):
     ABSENT_MODALITY = "absent_modality"
     INVALID_DATE = "invalid_date"
     BRAIN_OUTSIDE_VIEW = "brain_outside_view"
+    IMPLAUSIBLE_SIZE = "implausible_size"
 
 
 WARNING_CODES = frozenset(
@@ -56,6 +57,7 @@ WARNING_CODES = frozenset(
         ProblemCode.ABSENT_MODALITY,
         ProblemCode.INVALID_DATE,
         ProblemCode.BRAIN_OUTSIDE_VIEW,
+        ProblemCode.IMPLAUSIBLE_SIZE,
     }
 )
 

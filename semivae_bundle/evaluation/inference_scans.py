@@ -11,6 +11,7 @@ from typing import Any
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from semivae_bundle.data.brain_size import implausible_sizes
 from semivae_bundle.data.checks import FOV_MM, Inspection, inspect_subject, repeated_subjects
 from semivae_bundle.data.files import sha256_of_files
 from semivae_bundle.data.modality_subsets import absent, subset_name
@@ -88,7 +89,8 @@ def find_scans(
     usable = [inspection for inspection, scan in outcomes if scan is not None]
     warnings = [problem for inspection in usable for problem in inspection.problems]
     warnings += repeated_subjects(usable)
-    warnings += ambiguous_orientations([one.geometry for one in usable if one.geometry is not None], codes)
+    geometries = [one.geometry for one in usable if one.geometry is not None]
+    warnings += [*ambiguous_orientations(geometries, codes), *implausible_sizes(geometries)]
     skipped = [Quarantined(one.name, one.problems) for one, scan in outcomes if scan is None]
     result = FoundScans(tuple(scan for _, scan in outcomes if scan is not None), tuple(skipped), tuple(warnings))
     _report(result, dataset_dir)

@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 SIDE = 16
-LPS = np.array([[-1.0, 0, 0, 0], [0, -1, 0, SIDE - 1], [0, 0, 1, 0], [0, 0, 0, 1]])
+MM = 12  # a side of a voxel, with which the brain is 120 mm wide
+LPS = np.array([[-MM, 0, 0, 0], [0, -MM, 0, MM * (SIDE - 1)], [0, 0, MM, 0], [0, 0, 0, 1]], dtype=np.float64)
 
 Files = dict[str, NDArray[np.generic]]
 SaveScan = Callable[..., Path]

@@ -74,7 +74,7 @@ def flatten_header(folder: Path) -> None:
     nibabel.save(plain, folder / "A" / "A-t1c.nii.gz")
 
 
-OTHER_AFFINE = np.diag([-1.0, -1, 1.002, 1]) + np.array([[0, 0, 0, 0], [0, 0, 0, 15], [0, 0, 0, 0], [0, 0, 0, 0]])
+OTHER_AFFINE = np.diag([-12.0, -12, 12.002, 1]) + np.array([[0, 0, 0, 0], [0, 0, 0, 180], [0, 0, 0, 0], [0, 0, 0, 0]])
 
 KINDS: dict[str, tuple[Damage, str, str]] = {
     "missing modality": (remove("A-t2w.nii.gz"), "missing_modality", "one t2w image.*t1c, t1n, t2f"),
@@ -128,9 +128,10 @@ def test_a_brain_beyond_the_field_of_view_is_a_warning_that_says_how_much(save_s
     folder = save_scan("A")
     (found,) = find_subjects(folder)
     brain = np.logical_or.reduce([nibabel.load(file).get_fdata() != 0 for file in folder.glob("A/A-t??.nii.gz")])
-    # Voxels of 1 mm: half of the sides along x, all of them along y and z.
-    side = brain.shape[0] // 2
-    beyond = 1 - brain[side // 2 : -(side // 2)].sum() / brain.sum()
+    # Voxels of 12 mm: half of the sides along x, all of them along y and z.
+    quarter = brain.shape[0] // 4
+    side = 2 * quarter * 12
+    beyond = 1 - brain[quarter:-quarter].sum() / brain.sum()
     inspection = inspect_subject(found, folder, fov_mm=(side, 240, 240))
     (problem,) = inspection.problems
     assert inspection.subject is not None

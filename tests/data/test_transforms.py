@@ -24,7 +24,7 @@ from semivae_bundle.features.measure import measure_mask
 from semivae_bundle.features.normalizer import ColumnScale, Normalizer
 
 LABELS = {0: 0, 1: 1, 2: 2, 4: 3}
-VIEW = Preprocessing((16, 16, 16), (16.0, 16.0, 16.0))
+VIEW = Preprocessing((16, 16, 16), (192.0, 192.0, 192.0))
 KINDS = ("t1c", "t1n", "t2f", "t2w")
 
 
@@ -73,7 +73,7 @@ def test_image_and_mask_lie_on_one_another_in_ras(make_item) -> None:
 @pytest.mark.parametrize("codes", ["PIR", "RAS", "ASL"])
 def test_an_overridden_orientation_turns_image_and_mask_alike_as_a_true_header_would(make_item, codes: str) -> None:
     stated = VIEW(make_item(orientation=codes))
-    true = VIEW(make_item("B", affine=stated_affine(codes, (16, 16, 16), np.eye(4))))
+    true = VIEW(make_item("B", affine=stated_affine(codes, (16, 16, 16), np.diag([12.0, 12, 12, 1]))))
     assert torch.equal(stated["image"], true["image"])
     assert torch.equal(stated["regions"], true["regions"])
     assert torch.equal(shining(stated["image"]), stated["regions"].sum(dim=0) > 0.5)
@@ -81,7 +81,7 @@ def test_an_overridden_orientation_turns_image_and_mask_alike_as_a_true_header_w
 
 
 def test_the_volume_of_every_region_survives_a_coarser_grid(make_item) -> None:
-    fine, coarse = VIEW(make_item())["regions"], Preprocessing((5, 5, 5), (16.0,) * 3)(make_item())["regions"]
+    fine, coarse = VIEW(make_item())["regions"], Preprocessing((5, 5, 5), (192.0,) * 3)(make_item())["regions"]
     torch.testing.assert_close(coarse.sum(dim=(1, 2, 3)) * (16 / 5) ** 3, fine.sum(dim=(1, 2, 3)))
     assert fine.sum(dim=(1, 2, 3)).tolist() == [8.0, 48.0, 8.0]
 
@@ -106,7 +106,7 @@ def test_a_4d_file_is_read_by_its_channels(make_item, save_file: Callable[..., P
 
 
 def test_the_parameters_name_everything_the_result_depends_on() -> None:
-    assert VIEW.parameters() == {"version": 1, "roi_size": (16, 16, 16), "fov_mm": (16.0, 16.0, 16.0)}
+    assert VIEW.parameters() == {"version": 1, "roi_size": (16, 16, 16), "fov_mm": (192.0, 192.0, 192.0)}
 
 
 def lopsided_labels() -> NDArray[np.uint8]:
