@@ -113,6 +113,11 @@ def difficulty(volume: FloatArray | None, reference: float, exponent: float, n: 
     return np.asarray(np.exp(exponent * ratio), dtype=np.float64)
 
 
+def is_found_by_itself(calibration_file: str | Path, normalizer_file: str | Path) -> bool:
+    """Whether `read_calibration` takes the file without its being named: where it lies beside the normalizer."""
+    return Path(calibration_file).resolve() == Path(normalizer_file).with_name(FILE_NAME).resolve()
+
+
 def read_calibration(
     calibration_file: str | Path | None, checkpoint: str | Path, normalizer_file: str | Path
 ) -> Calibration | None:

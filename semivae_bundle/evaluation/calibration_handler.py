@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from ignite.engine import Engine, Events
 
-from semivae_bundle.evaluation.calibration import Calibration
+from semivae_bundle.evaluation.calibration import Calibration, is_found_by_itself
 from semivae_bundle.evaluation.conformal import FloatArray, TooFewScans
 from semivae_bundle.evaluation.interval_fitting import fit_intervals
 from semivae_bundle.evaluation.novelty_fitting import fit_novelty_gate
@@ -98,6 +98,8 @@ class CalibrationReport:
         calibration.to_json(self.calibration_file)
         print(calibration_table(calibration))
         print(f"\nwritten: {self.calibration_file}")
+        if not is_found_by_itself(self.calibration_file, self.normalizer_file):
+            print(f"evaluation and inference take it with --calibration_file {self.calibration_file}")
 
     def fit(self, results: Results, profiles: Mapping[str, FloatArray] | None = None) -> Calibration:
         """Intervals and gate; a gate that cannot be had is no reason to go without intervals.

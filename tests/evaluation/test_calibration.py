@@ -5,7 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semivae_bundle.evaluation.calibration import Calibration, calibration_or_exit, difficulty, read_calibration
+from semivae_bundle.evaluation.calibration import (
+    Calibration,
+    calibration_or_exit,
+    difficulty,
+    is_found_by_itself,
+    read_calibration,
+)
 from semivae_bundle.evaluation.novelty import NoveltyGate, ScoreScale
 from semivae_bundle.evaluation.provenance import checkpoint_record
 from semivae_bundle.features.normalizer import Normalizer
@@ -81,3 +87,10 @@ def test_difficulty_is_1_for_the_usual_volume_and_levels_off() -> None:
     ln_volume = np.array([10.0, 10 - np.log(64), -1000.0, 1000.0])
     np.testing.assert_allclose(difficulty(ln_volume, 10.0, -1 / 3, 4), [1, 4, 4, 0.25])
     np.testing.assert_array_equal(difficulty(None, 0.0, -1 / 3, 2), [1, 1])
+
+
+def test_a_calibration_is_found_by_itself_beside_the_normalizer_alone(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert is_found_by_itself("outputs/calibration.json", tmp_path / "outputs" / "normalizer.json")
+    assert not is_found_by_itself("outputs/shipped/calibration.json", "models/normalizer.json")
+    assert not is_found_by_itself("outputs/mine.json", "outputs/normalizer.json")
