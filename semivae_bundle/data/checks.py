@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from semivae_bundle.data.brain_size import implausible_sizes
 from semivae_bundle.data.grids import brain_foreground, check_duplicates, check_grids, check_view, measure_geometry
 from semivae_bundle.data.mask_checks import LABELS, check_labels, check_place
 from semivae_bundle.data.modality_subsets import absent
-from semivae_bundle.data.orientation import Geometry
+from semivae_bundle.data.orientation import Geometry, ambiguous_orientations
 from semivae_bundle.data.problems import Problem, ProblemCode
 from semivae_bundle.data.scans import MASK, read_scans
 from semivae_bundle.data.subjects import MODALITIES, FoundSubject, ImageRef, Subject
@@ -43,8 +44,8 @@ def inspect_subject(
     """Read the files of one subject and check them; never raises for what the files hold.
 
     `orientation`: axis codes that the user states in place of the headers. `fov_mm`: what the network sees of a scan.
-    `allow_missing`: one modality is enough, and
-    each that is absent is a warning; a file that a list names and that is not there stays an error.
+    `allow_missing`: one modality is enough, and each that is absent is a warning; a file that a list names and that is
+    not there stays an error.
     """
     references = list(_references(found))
     scans, problems = read_scans(found.subject, references, Path(dataset_dir))
@@ -65,6 +66,21 @@ def inspect_subject(
     subject = _subject(found, label_map, orientation) if usable else None
     geometry = measure_geometry(found.subject, scans) if usable else None
     return Inspection(found.subject, subject, tuple(problems), geometry, scans[0].digest if scans else "")
+
+
+def all_warnings(inspections: Sequence[Inspection], orientation: Mapping[str, str]) -> list[Problem]:
+    """What is odd about usable subjects: of each by itself, and what only the comparison shows.
+
+    `orientation`: subject -> axis codes that the user states, which settles them.
+    """
+    geometries = [one.geometry for one in inspections if one.geometry is not None]
+    own = [problem for inspection in inspections for problem in inspection.problems]
+    return [
+        *own,
+        *repeated_subjects(inspections),
+        *ambiguous_orientations(geometries, orientation),
+        *implausible_sizes(geometries),
+    ]
 
 
 def repeated_subjects(inspections: Sequence[Inspection]) -> list[Problem]:

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from semivae_bundle import __version__
-from semivae_bundle.data.brain_size import implausible_sizes
-from semivae_bundle.data.checks import FOV_MM, Inspection, inspect_subject, repeated_subjects
+from semivae_bundle.data.checks import FOV_MM, Inspection, all_warnings, inspect_subject
 from semivae_bundle.data.files import write_json_atomically
 from semivae_bundle.data.layouts import find_subjects, say_unclaimed, unclaimed_files
-from semivae_bundle.data.orientation import ambiguous_orientations, check_overrides
+from semivae_bundle.data.orientation import check_overrides
 from semivae_bundle.data.parallel import in_parallel
 from semivae_bundle.data.problems import CohortError, Problem, Quarantined
 from semivae_bundle.data.splits import check_fractions, divide_cohort, load_splits, read_splits_record
@@ -216,12 +215,8 @@ def _collect(
     subjects = [inspection.subject for inspection in inspections if inspection.subject is not None]
     quarantine = [Quarantined(one.name, one.problems) for one in inspections if one.subject is None]
     usable = [inspection for inspection in inspections if inspection.subject is not None]
-    warnings = [problem for inspection in usable for problem in inspection.problems]
-    warnings += repeated_subjects(usable)
-    geometries = [one.geometry for one in usable if one.geometry is not None]
-    warnings += [*ambiguous_orientations(geometries, codes), *implausible_sizes(geometries)]
-    options = _options(manifest, codes)
-    return Cohort(dataset_dir.resolve(), tuple(subjects), tuple(quarantine), tuple(warnings), options)
+    warnings = tuple(all_warnings(usable, codes))
+    return Cohort(dataset_dir.resolve(), tuple(subjects), tuple(quarantine), warnings, _options(manifest, codes))
 
 
 def _options(manifest: str | Path | None, orientation: Mapping[str, str]) -> dict[str, Any]:

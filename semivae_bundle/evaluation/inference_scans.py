@@ -11,11 +11,10 @@ from typing import Any
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from semivae_bundle.data.brain_size import implausible_sizes
-from semivae_bundle.data.checks import FOV_MM, Inspection, inspect_subject, repeated_subjects
+from semivae_bundle.data.checks import FOV_MM, Inspection, all_warnings, inspect_subject
 from semivae_bundle.data.files import sha256_of_files
 from semivae_bundle.data.modality_subsets import absent, subset_name
-from semivae_bundle.data.orientation import ambiguous_orientations, check_overrides
+from semivae_bundle.data.orientation import check_overrides
 from semivae_bundle.data.problems import CohortError, Problem, ProblemCode, Quarantined
 from semivae_bundle.data.subjects import FoundSubject, Subject
 from semivae_bundle.evaluation.inference_sources import Listed, channel_problems, find_sources
@@ -87,10 +86,7 @@ def find_scans(
     bar = tqdm(jobs, total=len(found), desc="check", unit="scan", file=sys.stdout, disable=not progress)
     outcomes: list[tuple[Inspection, Scan | None]] = list(bar)
     usable = [inspection for inspection, scan in outcomes if scan is not None]
-    warnings = [problem for inspection in usable for problem in inspection.problems]
-    warnings += repeated_subjects(usable)
-    geometries = [one.geometry for one in usable if one.geometry is not None]
-    warnings += [*ambiguous_orientations(geometries, codes), *implausible_sizes(geometries)]
+    warnings = all_warnings(usable, codes)
     skipped = [Quarantined(one.name, one.problems) for one, scan in outcomes if scan is None]
     result = FoundScans(tuple(scan for _, scan in outcomes if scan is not None), tuple(skipped), tuple(warnings))
     _report(result, dataset_dir)
