@@ -18,10 +18,10 @@ class SharedGridReader(NibabelReader):
     differs by more is left to its refusal. A fourth axis of one entry, which some converters write, is none.
     """
 
+    shared: NDArray[Any] | None = None
+
     def __init__(self) -> None:
         super().__init__(squeeze_non_spatial_dims=True)
-
-    shared: NDArray[Any] | None = None
 
     def get_data(self, img: Any) -> Any:
         """Voxels and header of one image or of several, stacked."""

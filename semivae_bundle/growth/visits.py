@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,9 +37,10 @@ def read_visits(inference: str | Path, keep_novel: bool = False) -> pd.DataFrame
     features, latents = _read(folder, "features"), _read(folder, "latents")
     # Both have the verdict.
     table = features.merge(latents.drop(columns=VERDICT, errors="ignore"), on=KEYS, validate="one_to_one")
-    table = _without(table, _repeated(folder, table), "the same images as another scan")
+    record = json.loads(_file(folder, "run.json").read_text(encoding="utf-8"))
+    table = _without(table, _repeated(record, table), "the same images as another scan")
     dates = _dates(folder, table)
-    spread = _volume_spread(folder, table)
+    spread = _volume_spread(record, table)
     ln_volume = np.log(table[VOLUME].where(table[VOLUME] > 0))
     days = (dates - dates.min()).dt.days  # NaN without a date
     added = pd.DataFrame({"days": days, "ln_volume": ln_volume, "ln_volume_sd": spread})
@@ -101,10 +103,15 @@ def repeat_variances(repeatability_file: str | Path) -> Tensor:
 
 def _read(folder: Path, name: str) -> pd.DataFrame:
     """A table of the inference; a patient may be called NA, and 00012 is no number."""
-    if not (folder / f"{name}.csv").is_file():
-        raise FileNotFoundError(f"{folder}: expected the output_dir of an inference, found no {name}.csv; run infer")
     keys = dict.fromkeys(KEYS, str)
-    return pd.read_csv(folder / f"{name}.csv", dtype=keys, keep_default_na=False, na_values=[""])
+    return pd.read_csv(_file(folder, f"{name}.csv"), dtype=keys, keep_default_na=False, na_values=[""])
+
+
+def _file(folder: Path, name: str) -> Path:
+    """A file that every inference leaves; FileNotFoundError where it is not there."""
+    if not (folder / name).is_file():
+        raise FileNotFoundError(f"{folder}: expected the output_dir of an inference, found no {name}; run infer")
+    return folder / name
 
 
 def _dates(folder: Path, table: pd.DataFrame) -> pd.Series:
@@ -117,22 +124,21 @@ def _dates(folder: Path, table: pd.DataFrame) -> pd.Series:
     return dates
 
 
-def _repeated(folder: Path, table: pd.DataFrame) -> pd.Series:
+def _repeated(record: Mapping[str, Any], table: pd.DataFrame) -> pd.Series:
     """Scans whose images are, byte by byte, those of a scan before them: under two names a tumour stands still."""
-    record = json.loads((folder / "run.json").read_text(encoding="utf-8")) if (folder / "run.json").is_file() else {}
     sources = {name: one["source"]["sha256"] for name, one in record.get("subjects", {}).items()}
     hashes = table["subject"].map(sources)
     return hashes.notna() & hashes.duplicated()
 
 
-def _volume_spread(folder: Path, table: pd.DataFrame) -> NDArray[np.float64]:
+def _volume_spread(record: Mapping[str, Any], table: pd.DataFrame) -> NDArray[np.float64]:
     """Standard deviation of each ln V. Intervals are symmetric in ln(V + 1) with the lower end cut at 0: the upper
     end tells.
     """
     upper = f"{VOLUME}_upper"
     if upper not in table:
         return np.full(len(table), UNTOLD_SPREAD)
-    level = json.loads((folder / "run.json").read_text(encoding="utf-8"))["calibration"]["level"]
+    level = record["calibration"]["level"]
     width = np.log1p(table[upper]) - np.log1p(table[VOLUME])
     if untold := list(table.loc[width.isna(), "subject"]):
         print(f"without an interval, taken as known to {UNTOLD_SPREAD:.0%}: {_named(untold, len(table))}")
