@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from semivae_bundle.data.brain_size import implausible_sizes
-from semivae_bundle.data.grids import brain_foreground, check_duplicates, check_grids, check_view, measure_geometry
+from semivae_bundle.data.grids import (
+    FOV_MM,
+    brain_foreground,
+    check_duplicates,
+    check_grids,
+    check_view,
+    measure_geometry,
+)
 from semivae_bundle.data.mask_checks import LABELS, check_labels, check_place
 from semivae_bundle.data.modality_subsets import absent
 from semivae_bundle.data.orientation import Geometry, ambiguous_orientations
 from semivae_bundle.data.problems import Problem, ProblemCode
 from semivae_bundle.data.scans import MASK, read_scans
 from semivae_bundle.data.subjects import MODALITIES, FoundSubject, ImageRef, Subject
-
-FOV_MM = (240.0, 240.0, 240.0)
 
 
 @dataclass(frozen=True)

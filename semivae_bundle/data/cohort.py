@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from semivae_bundle import __version__
-from semivae_bundle.data.checks import FOV_MM, Inspection, all_warnings, inspect_subject
+from semivae_bundle.data.checks import Inspection, all_warnings, inspect_subject
 from semivae_bundle.data.files import write_json_atomically
+from semivae_bundle.data.grids import FOV_MM
 from semivae_bundle.data.layouts import find_subjects, say_unclaimed, unclaimed_files
 from semivae_bundle.data.orientation import check_overrides
 from semivae_bundle.data.parallel import in_parallel

@@ -13,6 +13,8 @@ from semivae_bundle.data.orientation import GRID_TOLERANCE, Geometry, axis_codes
 from semivae_bundle.data.problems import Problem, ProblemCode
 from semivae_bundle.data.scans import MASK, Scan
 
+FOV_MM = (240.0, 240.0, 240.0)
+"""Holds an adult head. Centred on a scan's own grid, or on its brain."""
 OUTSIDE_VIEW = 0.01  # share of the brain that may be cut off without a word
 
 

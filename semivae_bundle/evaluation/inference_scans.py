@@ -11,8 +11,9 @@ from typing import Any
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from semivae_bundle.data.checks import FOV_MM, Inspection, all_warnings, inspect_subject
+from semivae_bundle.data.checks import Inspection, all_warnings, inspect_subject
 from semivae_bundle.data.files import sha256_of_files
+from semivae_bundle.data.grids import FOV_MM
 from semivae_bundle.data.modality_subsets import absent, subset_name
 from semivae_bundle.data.orientation import check_overrides
 from semivae_bundle.data.problems import CohortError, Problem, ProblemCode, Quarantined

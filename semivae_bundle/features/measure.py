@@ -7,13 +7,12 @@ from functools import reduce
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from semivae_bundle.data.grids import FOV_MM
 from semivae_bundle.features.mesh import BoolArray, FloatArray, area_and_volume, hull_volume
 from semivae_bundle.features.schema import COLUMNS, REGION_LABELS, SENTINEL
 
 
-def measure_mask(
-    labels: ArrayLike, spacing_mm: ArrayLike, *, fov_mm: ArrayLike = (240.0, 240.0, 240.0)
-) -> dict[str, float]:
+def measure_mask(labels: ArrayLike, spacing_mm: ArrayLike, *, fov_mm: ArrayLike = FOV_MM) -> dict[str, float]:
     """Every column of the schema for one mask, in the schema's order and units.
 
     `labels`: (D, H, W) = (x, y, z) integers in RAS orientation, 0 background, 1 NCR, 2 ED, 3 ET. `spacing_mm`: sides

@@ -23,8 +23,6 @@ REMEDY = "set resume to false to start anew, or give another output_dir"
 OF_THE_RUN = {"best", "epoch", "made_for", "settings"}
 STRETCHED = {"epochs", "schedules", "warmup_epochs", "last_epoch"}
 """Parts of a setting's path that say how it goes with the number of epochs."""
-UNSAID = ("warmup_epochs", "end_lr", "max_norm", "seed", "training_scans")
-"""What every training has, but what a `last.pt` written before these were compared says nothing of."""
 TOLD = 3
 
 
@@ -73,12 +71,12 @@ class Checkpoints:
         if not (self.resume and file.exists()):
             return
         state = torch.load(file, map_location="cpu", weights_only=True)
-        if state.get("made_for", self.made_for) != self.made_for:
+        if state.get("made_for") != self.made_for:
             raise ValueError(
                 f"{file}: was trained on another cohort, split, measurement or modality than this run's; give each "
                 "its own output_dir, or set resume to false to start anew"
             )
-        self.refuse_other_settings(file, state.get("settings", self.described))
+        self.refuse_other_settings(file, state.get("settings", {}))
         other = f"it was written by another configuration; {REMEDY}"
         # What holds nothing, such as an objective without a memory, need not be there.
         missing = [name for name, thing in self.objects.items() if name not in state and thing.state_dict()]
@@ -100,10 +98,7 @@ class Checkpoints:
 
     def refuse_other_settings(self, file: Path, then: Mapping[str, str]) -> None:
         """ValueError where the training in `file` was made otherwise than this one."""
-        unsaid = [name for name in UNSAID if name in self.described and name not in then]
-        if unsaid:
-            logger.info("%s: does not say its %s; taken to be this run's", file, ", ".join(unsaid))
-        changed = differing(then, {name: text for name, text in self.described.items() if name not in unsaid})
+        changed = differing(then, self.described)
         if "epochs" in changed:
             logger.info("%s: epochs: %s; the schedules are stretched", file, changed["epochs"])
             changed = {path: text for path, text in changed.items() if not STRETCHED & {*path.split(".")}}

@@ -91,18 +91,6 @@ def test_what_a_recipe_s_schedule_and_the_warm_up_take_from_the_epochs_is_stretc
     assert train(make_engine, tmp_path, 2, SCORES, settings=settings(2, 2)).weight.item() == 2
 
 
-def test_a_checkpoint_that_says_nothing_of_its_seed_is_gone_on_with_and_a_line_says_so(
-    make_engine, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    train(make_engine, tmp_path, 1, SCORES, settings={"batch_size": 4})
-    settings = {"batch_size": 4, "seed": 0, "training_scans": 8}
-    with caplog.at_level("INFO"):
-        assert train(make_engine, tmp_path, 2, SCORES, settings=settings).weight.item() == 2
-    assert "last.pt: does not say its seed, training_scans; taken to be this run's" in caplog.text
-    with pytest.raises(ValueError, match="seed: then 0, now 1"):
-        train(make_engine, tmp_path, 3, SCORES, settings={**settings, "seed": 1})
-
-
 def test_a_state_that_nothing_takes_is_refused(make_engine, tmp_path: Path) -> None:
     train(make_engine, tmp_path, 1, SCORES, ema_network=nn.Linear(1, 1))
     with pytest.raises(ValueError, match=r"last.pt: holds \['ema_network'\], which this run has no use for"):
