@@ -22,6 +22,7 @@ from semivae_bundle.data.orientation import Geometry, ambiguous_orientations
 from semivae_bundle.data.problems import Problem, ProblemCode
 from semivae_bundle.data.scans import MASK, read_scans
 from semivae_bundle.data.subjects import MODALITIES, FoundSubject, ImageRef, Subject
+from semivae_bundle.data.visit_names import unsaid_visits
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def all_warnings(inspections: Sequence[Inspection], orientation: Mapping[str, st
         *repeated_subjects(inspections),
         *ambiguous_orientations(geometries, orientation),
         *implausible_sizes(geometries),
+        *unsaid_visits([one.subject for one in inspections if one.subject is not None]),
     ]
 
 

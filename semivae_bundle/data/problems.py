@@ -46,6 +46,7 @@ class ProblemCode(StrEnum):
     INVALID_DATE = "invalid_date"
     BRAIN_OUTSIDE_VIEW = "brain_outside_view"
     IMPLAUSIBLE_SIZE = "implausible_size"
+    UNSAID_VISITS = "unsaid_visits"
 
 
 WARNING_CODES = frozenset(
@@ -58,6 +59,7 @@ WARNING_CODES = frozenset(
         ProblemCode.INVALID_DATE,
         ProblemCode.BRAIN_OUTSIDE_VIEW,
         ProblemCode.IMPLAUSIBLE_SIZE,
+        ProblemCode.UNSAID_VISITS,
     }
 )
 
