@@ -75,12 +75,26 @@ def phantom(
 
 
 def index(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
-    """Find and check the subjects of a folder, divide the patients: cohort.json, splits.json."""
+    """Find and check the subjects of a folder, divide the patients: cohort.json, splits.json.
+
+    Args:
+        dataset_dir: the folder of subjects
+        output_dir: where cohort.json and splits.json go
+        recipe: one of configs/recipes by its name, or several as [ema,small]
+        options: any id of configs/train.json, such as --manifest FILE or --strict true
+    """
     run_step("index", ["train.json"], recipe, dataset_dir=dataset_dir, output_dir=output_dir, **options)
 
 
 def precompute(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
-    """Measure the masks, fit the normalizer, fill the cache of preprocessed scans."""
+    """Measure the masks, fit the normalizer, fill the cache of preprocessed scans.
+
+    Args:
+        dataset_dir: the folder of subjects
+        output_dir: that of the index; features.csv, normalizer.json and cache go there
+        recipe: one of configs/recipes by its name, or several as [ema,small]
+        options: any id of configs/train.json, such as --manifest FILE or --workers 4
+    """
     run_step("precompute", ["train.json"], recipe, dataset_dir=dataset_dir, output_dir=output_dir, **options)
 
 
@@ -97,7 +111,14 @@ def train(dataset_dir: str | None = None, output_dir: str | None = None, recipe:
 
 
 def per_modality(dataset_dir: str, output_dir: str, recipe: Any = (), **options: Any) -> None:
-    """Train one model per modality, or the ones that are missing, and fuse them: fused/latents.csv, features.csv."""
+    """Train one model per modality, or the ones that are missing, and fuse them: fused/latents.csv, features.csv.
+
+    Args:
+        dataset_dir: the folder of subjects
+        output_dir: a folder per modality and the folder fused go there
+        recipe: one of configs/recipes by its name, or several as [ema,small]
+        options: any id of configs/train.json, such as --epochs 30
+    """
     from semivae_bundle.evaluation.per_modality import train_per_modality
 
     root = bundle_root().resolve()
@@ -252,7 +273,13 @@ def growth(
 
 
 def schedules(output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
-    """Draw the weight of each term over the training to schedules.png, without running it."""
+    """Draw the weight of each term over the training to schedules.png, without running it.
+
+    Args:
+        output_dir: where schedules.png goes
+        recipe: those of the training, by name
+        options: any id of configs/train.json, such as --epochs 100
+    """
     run_step("draw_schedules", ["train.json"], recipe, output_dir=output_dir, **options)
 
 

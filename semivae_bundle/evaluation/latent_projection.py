@@ -47,7 +47,7 @@ class UmapProjection:
         if find_spec("umap") is None:
             raise ValueError(
                 "projection: expected the package umap-learn, found none; install it with: "
-                "pip install 'semivae-bundle[umap]', or leave --projection at its default, PCA"
+                "pip install -c constraints.txt -e '.[umap]', or leave --projection at its default, PCA"
             )
 
     def __call__(self, codes: FloatArray) -> Flat:

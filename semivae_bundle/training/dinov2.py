@@ -20,8 +20,8 @@ def dinov2_network(weights: WeightsFile, **architecture: Any) -> nn.Module:
         from transformers.utils import logging
     except ImportError as error:
         raise ImportError(
-            "DINOv2 needs transformers and safetensors; pip install 'semivae-bundle[dinov2]', or use another extractor "
-            "(docs/learned_residual.md)"
+            "DINOv2 needs transformers and safetensors; pip install -c constraints.txt -e '.[dinov2]', or use another "
+            "extractor (docs/learned_residual.md)"
         ) from error
     file = weights.path()
     # Its progress bars and its report of what does not fit, which is an error below.

@@ -22,7 +22,7 @@ def mlflow_handler(
     if find_spec("mlflow") is None:
         raise ValueError(
             "recipe mlflow: expected the package mlflow, found none; install it with: "
-            "pip install 'semivae-bundle[mlflow]', or leave the recipe out"
+            "pip install -c constraints.txt -e '.[mlflow]', or leave the recipe out"
         )
     folder = Path(output_dir).resolve()
     folder.mkdir(parents=True, exist_ok=True)

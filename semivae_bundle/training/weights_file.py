@@ -110,7 +110,7 @@ def _read_safetensors(file: str | Path) -> dict[str, Any]:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
     except ImportError as error:
-        raise ImportError(f"{file}: needs safetensors; pip install 'semivae-bundle[dinov2]'") from error
+        raise ImportError(f"{file}: needs safetensors; pip install -c constraints.txt -e '.[dinov2]'") from error
     try:
         state: dict[str, Any] = load_file(file)
     except SafetensorError as error:

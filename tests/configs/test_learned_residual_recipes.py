@@ -29,13 +29,13 @@ def any_network(folder: Path) -> tuple[Path, dict[str, Any]]:
 
 
 def swin(folder: Path) -> tuple[Path, dict[str, Any]]:
-    pytest.importorskip("einops", reason="Swin UNETR needs einops: pip install 'semivae-bundle[swin]'")
+    pytest.importorskip("einops", reason="Swin UNETR needs einops: pip install -e '.[swin]'")
     torch.save({"state_dict": SwinUNETR(4, 3, feature_size=12).state_dict()}, folder / "swin.pt")
     return folder / "swin.pt", {"extractor_network#embed_dim": 12}
 
 
 def dinov2(folder: Path) -> tuple[Path, dict[str, Any]]:
-    transformers = pytest.importorskip("transformers", reason="needs it: pip install 'semivae-bundle[dinov2]'")
+    transformers = pytest.importorskip("transformers", reason="needs it: pip install -e '.[dinov2]'")
     sizes = {"hidden_size": 12, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 28}
     transformers.Dinov2Model(transformers.Dinov2Config(**sizes)).save_pretrained(folder)
     options = {f"extractor_network#{name}": value for name, value in sizes.items()}
@@ -148,7 +148,7 @@ def test_the_network_that_the_general_recipe_names_has_the_width_that_it_states(
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_without_weights_the_recipe_says_what_to_pass(recipe: str) -> None:
     if recipe.endswith("dinov2"):
-        pytest.importorskip("transformers", reason="needs it: pip install 'semivae-bundle[dinov2]'")
+        pytest.importorskip("transformers", reason="needs it: pip install -e '.[dinov2]'")
     with pytest.raises(RuntimeError) as caught:
         a_parser("train.json", recipe, {}).get_parsed_content("network_def")
     assert "found None; fetch it and pass --extractor_weights FILE" in str(root_cause(caught.value))

@@ -32,7 +32,7 @@ def test_one_dimension_or_none_that_varies_still_has_two_coordinates() -> None:
 
 def test_without_umap_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(latent_projection, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"pip install 'semivae-bundle\[umap\]'"):
+    with pytest.raises(ValueError, match=r"pip install -c constraints.txt -e '\.\[umap\]'"):
         UmapProjection(15, 0.1, 0)
 
 

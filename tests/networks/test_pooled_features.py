@@ -32,7 +32,7 @@ def test_one_map_or_a_vector_will_do(network: nn.Module) -> None:
 
 
 def test_the_encoder_of_a_swin_unetr_gives_sixteen_times_its_first_width() -> None:
-    pytest.importorskip("einops", reason="Swin UNETR needs einops: pip install 'semivae-bundle[swin]'")
+    pytest.importorskip("einops", reason="Swin UNETR needs einops: pip install -e '.[swin]'")
     torch.manual_seed(0)
     network = SwinTransformer(4, 12, (4, 4, 4), (2, 2, 2), (1, 1, 1, 1), (2, 2, 2, 2)).eval()
     features = PooledFeatures(network, 16 * 12, [[2, 0, 1, 3]])(SCAN)

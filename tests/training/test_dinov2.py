@@ -26,7 +26,7 @@ SIZES: dict[str, Any] = {
 
 @pytest.fixture
 def transformers() -> Any:
-    return pytest.importorskip("transformers", reason="needs transformers: pip install 'semivae-bundle[dinov2]'")
+    return pytest.importorskip("transformers", reason="needs transformers: pip install -e '.[dinov2]'")
 
 
 @pytest.fixture
@@ -84,5 +84,5 @@ def test_weights_of_other_sizes_are_refused(
 
 def test_without_transformers_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(ImportError, match=r"pip install 'semivae-bundle\[dinov2\]'"):
+    with pytest.raises(ImportError, match=r"pip install -c constraints.txt -e '\.\[dinov2\]'"):
         dinov2_network(WeightsFile(tmp_path / "x", None, None, False), **SIZES)

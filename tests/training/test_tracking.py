@@ -65,7 +65,7 @@ def test_the_database_lies_in_the_output_folder_unless_told_otherwise(client: Ma
 
 def test_without_mlflow_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tracking, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"pip install 'semivae-bundle\[mlflow\]'"):
+    with pytest.raises(ValueError, match=r"pip install -c constraints.txt -e '\.\[mlflow\]'"):
         mlflow_handler(tmp_path, None, "semivae", {})
 
 
