@@ -44,8 +44,25 @@ def test_a_term_from_a_module_of_one_s_own_joins_the_objective(tmp_path: Path, m
     assert loss.extra["rough"]({"tumour_logits": rough.requires_grad_()}, {}) > 100
 
 
-def test_other_features_make_another_network(tmp_path: Path) -> None:
+def test_a_readout_of_one_s_own_is_read_by_the_residual_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_parts.py").write_text(blocks("python")[1])
+    monkeypatch.syspath_prepend(str(tmp_path))
     parser = overlaid(blocks("yaml")[1], tmp_path)
+    assert parser.get_parsed_content("checks") is None
+    network = parser.get_parsed_content("network_def").eval()
+    readout = network.encoder.readouts["brightness"]
+    image = torch.randn(2, 4, 32, 32, 32)
+    everywhere = torch.zeros(2, 4, 32, 32, 32).index_fill(1, torch.tensor([0]), -100.0)
+    torch.testing.assert_close(readout(image, [], everywhere), image.mean(dim=(2, 3, 4)), atol=1e-5, rtol=0)
+    before = network(image)["mean"]
+    monkeypatch.setattr(readout, "forward", lambda *_: torch.full((2, readout.size), 5.0))
+    changed = (network(image)["mean"] != before).any(dim=0)
+    assert not changed[:52].any()
+    assert changed[52:].any()
+
+
+def test_other_features_make_another_network(tmp_path: Path) -> None:
+    parser = overlaid(blocks("yaml")[2], tmp_path)
     assert parser.get_parsed_content("checks") is None
     output = parser.get_parsed_content("network_def").eval()(torch.randn(2, 4, 32, 32, 32))
     assert output["features"].shape == (2, 4 + 3 + 3)
