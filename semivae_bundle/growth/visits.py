@@ -17,10 +17,8 @@ from torch import Tensor
 
 from semivae_bundle.data.wording import listed
 from semivae_bundle.evaluation.export_tables import TURNED_AWAY, VERDICT
+from semivae_bundle.growth.scans import SEGMENTED, VOLUME, needed_file, read_scans
 
-KEYS = ["subject", "patient", "visit", "date", "modalities"]
-VOLUME = "vol_total_mm3"
-SEGMENTED = "segmented_total_mm3"  # 0 where nothing was seen, where a regression still says something
 UNTOLD_SPREAD = 0.3  # of a log-volume, for a scan without an interval
 
 
@@ -31,13 +29,11 @@ def read_visits(inference: str | Path, keep_novel: bool = False) -> pd.DataFrame
     standard deviation ln_volume_sd, by the calibrated interval where there is one. What cannot be used is left out, and
     a line says how many and which: a second scan of the same images, scans without a date, scans that the novelty gate
     turns away (unless `keep_novel`), scans without a tumour, patients with one scan left. ValueError where no scan has
-    a date, and where nobody is left.
+    a date, where nobody is left, and where the two tables disagree (`read_scans`).
     """
     folder = Path(inference)
-    features, latents = _read(folder, "features"), _read(folder, "latents")
-    # Both have the verdict.
-    table = features.merge(latents.drop(columns=VERDICT, errors="ignore"), on=KEYS, validate="one_to_one")
-    record = json.loads(_file(folder, "run.json").read_text(encoding="utf-8"))
+    table = read_scans(folder)
+    record = json.loads(needed_file(folder, "run.json").read_text(encoding="utf-8"))
     table = _without(table, _repeated(record, table), "the same images as another scan")
     dates = _dates(folder, table)
     spread = _volume_spread(record, table)
@@ -99,19 +95,6 @@ def repeat_variances(repeatability_file: str | Path) -> Tensor:
     """
     dimensions = json.loads(Path(repeatability_file).read_text(encoding="utf-8"))["dimensions"]
     return torch.tensor([one["within_sd"]["value"] for one in dimensions.values()]).square()
-
-
-def _read(folder: Path, name: str) -> pd.DataFrame:
-    """A table of the inference; a patient may be called NA, and 00012 is no number."""
-    keys = dict.fromkeys(KEYS, str)
-    return pd.read_csv(_file(folder, f"{name}.csv"), dtype=keys, keep_default_na=False, na_values=[""])
-
-
-def _file(folder: Path, name: str) -> Path:
-    """A file that every inference leaves; FileNotFoundError where it is not there."""
-    if not (folder / name).is_file():
-        raise FileNotFoundError(f"{folder}: expected the output_dir of an inference, found no {name}; run infer")
-    return folder / name
 
 
 def _dates(folder: Path, table: pd.DataFrame) -> pd.Series:
