@@ -45,15 +45,21 @@ def ship(output_dir: str, models_dir: str = "models") -> None:
         output_dir: what the training wrote into: checkpoints/model.pt and normalizer.json
         models_dir: where the bundle keeps what it ships
     """
-    source, target = Path(output_dir), Path(models_dir)
-    state = halved(torch.load(source / "checkpoints" / "model.pt", map_location="cpu", weights_only=True))
-    target.mkdir(parents=True, exist_ok=True)
+    source, target = Path(str(output_dir)), Path(str(models_dir))
+    files = [source / name for name in ("checkpoints/model.pt", "checkpoints/model.json", "normalizer.json")]
+    if missing := [str(file) for file in files if not file.is_file()]:
+        raise SystemExit(f"ship_weights: expected what a training writes, found no {', '.join(missing)}")
+    # All is read before anything is written: models/ is never of two trainings.
+    state = halved(torch.load(files[0], map_location="cpu", weights_only=True))
+    made_for = json.loads(files[1].read_text(encoding="utf-8"))["made_for"]
+    normalizer = files[2].read_bytes()
     with atomic_path(target / "model.pt") as part:
         torch.save(state, part)
     with atomic_path(target / "normalizer.json") as part:
-        part.write_bytes((source / "normalizer.json").read_bytes())
-    record = json.loads((source / "checkpoints" / "model.json").read_text(encoding="utf-8"))
-    write_weights_record(target / "model.pt", record["made_for"])
+        part.write_bytes(normalizer)
+    write_weights_record(target / "model.pt", made_for)
+    if (target / "calibration.json").is_file():
+        print(f"{target / 'calibration.json'}: of the weights before these; calibrate again")
     megabytes = (target / "model.pt").stat().st_size / 1e6
     print(f"{target / 'model.pt'}: {megabytes:.1f} MB{'' if megabytes < ZOO_LIMIT_MB else ', beyond the Zoo'}")
 

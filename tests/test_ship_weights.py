@@ -42,3 +42,21 @@ def test_large_weights_are_halved_and_load_as_they_were_to_three_digits(trained:
 def test_a_weight_that_half_precision_cannot_hold_is_named() -> None:
     with pytest.raises(ValueError, match=r"a.weight: expected finite weights within float16's range, found 1e\+06"):
         SCRIPT["halved"]({"a.weight": torch.full((200, 100), 1e6)})
+
+
+@pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_text("{")])
+def test_nothing_is_shipped_where_the_record_cannot_be_read(damage, trained: nn.Module, tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    damage(tmp_path / "outputs" / "checkpoints" / "model.json")
+    with pytest.raises((SystemExit, ValueError)):
+        SCRIPT["ship"](str(tmp_path / "outputs"), str(tmp_path / "models"))
+    assert not list((tmp_path / "models").iterdir())
+
+
+def test_a_calibration_of_other_weights_is_named(
+    trained: nn.Module, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "calibration.json").write_text("{}")
+    SCRIPT["ship"](str(tmp_path / "outputs"), str(tmp_path / "models"))
+    assert "calibration.json: of the weights before these; calibrate again" in capsys.readouterr().out
