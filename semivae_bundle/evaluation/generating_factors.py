@@ -31,15 +31,27 @@ scan does not show (growth), and what takes two values only (the number of foci)
 """
 
 
+SETTLED = ("centre_x_mm", "centre_y_mm", "centre_z_mm", "sphericity")
+"""What a patient's first visit has as stated. Later the tumour is larger, and the brain turns it elsewhere."""
+
+
 def read_factors(folder: str | Path) -> pd.DataFrame | None:
-    """`factors.csv` of a cohort of phantoms, one row per subject; None for a cohort that has none, as real data."""
+    """`factors.csv` of a cohort of phantoms, one row per subject; None for a cohort that has none, as real data.
+
+    Place and sphericity of later visits are NaN, since factors.csv repeats those of the first.
+    """
     file = Path(folder) / "factors.csv"
     if not file.is_file():
         return None
     table = pd.read_csv(file)
     # A file of that name need not be ours: one without our columns is no table of factors.
     known = "subject" in table and bool(set(CLAIMED) & set(table.columns))
-    return table.set_index("subject") if known else None
+    if not known:
+        return None
+    if {"patient", "visit"} <= set(table.columns):
+        is_later = table["visit"] > table.groupby("patient")["visit"].transform("min")
+        table.loc[is_later, [name for name in SETTLED if name in table]] = np.nan
+    return table.set_index("subject")
 
 
 def generating_factors(table: pd.DataFrame, subjects: Sequence[str], partitions: Sequence[str]) -> FactorTable:

@@ -44,7 +44,7 @@ class Scan:
 
 
 def draw_patient(seed: int, index: int, visits: int) -> Patient:
-    """Patient `index` of the cohort `seed`; nothing else goes in."""
+    """Patient `index` of the cohort `seed`. Its first visit is the same whatever `visits` is."""
     rng = np.random.default_rng([seed, index, PATIENT])
     atlas = load_atlas(SETTLING_GRID_MM)
     pose = draw_pose(rng, atlas)
@@ -144,7 +144,9 @@ def render(rng: np.random.Generator, tissues: Array, kept: Array, contrast: Cont
 def describe(
     patient: Patient, tumour: Tumour, contrast: Contrast, visit: int, index: int
 ) -> dict[str, float | str | int]:
-    """The generating factors of a scan, one row of factors.csv."""
+    """The generating factors of a scan, one row of factors.csv. Place and sphericity are those that the tumour was
+    settled to at the first visit, the volume is the visit's own.
+    """
     x, y, z = (float(v) for v in tumour.centroid_mm)
     ncr, ed, et = tumour.fractions
     return {

@@ -12,7 +12,11 @@ VENTRICLE_DEPTH_MM = 22.0
 
 
 def compose_tissues(rng: np.random.Generator, anatomy: Array, lesion: Lesion, grid: Grid) -> Array:
-    """Fractions of the nine tissues of `contrast.TISSUES` in each voxel, (9, X, Y, Z), summing to one in the brain."""
+    """Fractions of the nine tissues of `contrast.TISSUES` in each voxel, (9, X, Y, Z).
+
+    They sum to one in the brain, but for a few voxels in a thousand where vessels, gliosis, rind and lesion overlap,
+    up to 1.2.
+    """
     fluid, depth = anatomy[2], anatomy[3]
     healthy = anatomy[:3] * (1 - lesion.fractions.sum(axis=0))
     ventricles = fluid * (depth > VENTRICLE_DEPTH_MM)
