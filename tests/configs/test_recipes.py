@@ -35,7 +35,7 @@ NEW = {
     "label_fraction_only": {"labelled_splits"},
     "longitudinal_pairs": {"train#trainer#prepare_batch#more"}
     | {"loss#extra#visits", "loss#weights#visits", "schedules#visits", "settings#paired_batches"},
-    "multi_gpu_train": {"imports", "local_rank", "initialize", "finalize"}
+    "multi_gpu_train": {"local_rank", "initialize", "finalize"}
     | {f"{part}#{name}sampler" for part in ("train", "validate") for name in ("", "dataloader#")},
 }
 EXTRA_TERMS = {
