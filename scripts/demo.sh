@@ -12,7 +12,7 @@ python=.venv/bin/python
 patients="${PATIENTS:-300}"
 export MPLBACKEND=Agg
 mkdir -p "$demo"
-: > "$demo/seconds.tsv"
+touch "$demo/seconds.tsv"
 
 step() {
   local name="$1" start=$SECONDS

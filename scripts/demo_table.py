@@ -28,8 +28,11 @@ def table(demo: str) -> None:
     rows += unseen(folder / "unseen", out / "inference" / "features.csv")
     rows.append(["step", "seconds", ""])
     steps = [line.split("\t") for line in (folder / "seconds.tsv").read_text().splitlines()]
-    rows += [[name, seconds, ""] for name, seconds in steps]
-    rows.append(["all", str(sum(int(seconds) for _, seconds in steps)), ""])
+    spent: dict[str, int] = {}
+    for name, seconds in steps:  # A step has a line of each start of the demo.
+        spent[name] = spent.get(name, 0) + int(seconds)
+    rows += [[name, str(seconds), ""] for name, seconds in spent.items()]
+    rows.append(["all", str(sum(spent.values())), ""])
     print(f"\n{aligned(rows)}\n\nfigures: {splits['test']}/*.png (test), {splits['validation']}/*.png (validation)")
 
 
