@@ -23,7 +23,7 @@ import fire
 import pandas as pd
 import yaml
 
-from semivae_bundle.bundle_run import check_options
+from semivae_bundle.bundle_run import check_options, config_files
 from semivae_bundle.data.files import atomic_path, sha256_of_file
 from semivae_bundle.data.subjects import MODALITIES
 from semivae_bundle.evaluation.bundle_process import refuse_other_options, run_bundle, shared_files, visible_devices
@@ -58,7 +58,7 @@ class Job:
 
     def remember(self, split: str) -> None:
         """Record what the folder is run with; ValueError where it was something else."""
-        configs = {str(file.relative_to(ROOT)): sha256_of_file(file) for file in self.configs}
+        configs = {os.path.relpath(file, ROOT): sha256_of_file(file) for file in self.configs}
         refuse_other_options(self.folder / "row.json", {"configs": configs, "split": split, **self.options})
 
 
@@ -87,8 +87,10 @@ def ablation(
             one on each
         options: further overrides of all runs, as in --val_interval 2
     """
-    out, numbers = Path(output_dir).resolve(), [seeds] if isinstance(seeds, int) else list(seeds)
-    given = {"dataset_dir": Path(dataset_dir).resolve(), **options}
+    if not isinstance(at_once, int) or at_once < 1:
+        raise SystemExit(f"at_once: expected 1 or more, found {at_once}")
+    out, numbers = Path(str(output_dir)).resolve(), [seeds] if isinstance(seeds, int) else list(seeds)
+    given = {"dataset_dir": Path(str(dataset_dir)).resolve(), **options}
     if epochs is not None:
         given["epochs"] = epochs
     jobs = [job for name, row in read_rows(rows).items() for job in jobs_of(name, row, base, numbers, out, given)]
@@ -151,8 +153,7 @@ def jobs_of(
 
 def configs_of(recipes: Sequence[str | None]) -> list[Path]:
     """train.json and the recipes over it."""
-    names = ["train.json", *(f"recipes/{recipe}.yaml" for recipe in recipes if recipe)]
-    return [ROOT / "configs" / name for name in names]
+    return [Path(file) for file in config_files(ROOT, ["train.json"], [recipe for recipe in recipes if recipe])]
 
 
 def run_jobs(jobs: Sequence[Job], devices: Sequence[str | None], split: str) -> None:
