@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from numpy.typing import NDArray
 
+from semivae_bundle.data.files import atomic_path
 from semivae_bundle.data.phantom.subject import Scan, scan_patient
 from semivae_bundle.data.subjects import MODALITIES
 
-OUTPUT = "docs/figures/phantoms.png"
 REGIONS = ("NCR", "ED", "ET")
 COLOURS = ("#3b6fd4", "#4caf50", "#e53935")
 # The brain's share of the field of view, so that the figure is not mostly background.
@@ -43,8 +43,8 @@ def draw(
             0.02, 0.83 - 0.09 * place, region, color=colour, fontsize=7, transform=axes[4, 0].transAxes, va="top"
         )
     figure.subplots_adjust(0, 0, 1, 1, wspace=0.01, hspace=0.01)
-    Path(output).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(output, dpi=80, facecolor="black", pil_kwargs={"optimize": True})
+    with atomic_path(output) as part:
+        figure.savefig(part, dpi=80, facecolor="black", pil_kwargs={"optimize": True})
     plt.close(figure)
     print(f"{output}: {Path(output).stat().st_size / 1e3:.0f} kB")
 

@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from monai.bundle import ConfigParser
 
+from semivae_bundle.data.files import atomic_path
 from semivae_bundle.data.phantom.rescan import rescan
 from semivae_bundle.data.phantom.subject import draw_head
 from semivae_bundle.data.phantom.tissue_map import map_of_head
@@ -42,8 +43,8 @@ def draw(
     for axis, name in zip(axes[:, 0], MODALITIES, strict=True):
         axis.text(0.02, 0.97, name, color="white", fontsize=9, transform=axis.transAxes, va="top")
     figure.subplots_adjust(0, 0, 1, 1, wspace=0.01, hspace=0.01)
-    Path(output).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(output, dpi=90, facecolor="black", pil_kwargs={"optimize": True})
+    with atomic_path(output) as part:
+        figure.savefig(part, dpi=90, facecolor="black", pil_kwargs={"optimize": True})
     plt.close(figure)
     print(f"{output}: {Path(output).stat().st_size / 1e3:.0f} kB")
 
