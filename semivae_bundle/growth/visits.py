@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from semivae_bundle.data.wording import listed
@@ -27,32 +26,61 @@ def read_visits(inference: str | Path, keep_novel: bool = False) -> pd.DataFrame
 
     Columns: those of features.csv and latents.csv; years since the patient's first scan; ln_volume (mm³) and its
     standard deviation ln_volume_sd, by the calibrated interval where there is one. What cannot be used is left out, and
-    a line says how many and which: a second scan of the same images, scans without a date, scans that the novelty gate
-    turns away (unless `keep_novel`), scans without a tumour, patients with one scan left. ValueError where no scan has
-    a date, where nobody is left, and where the two tables disagree (`read_scans`).
+    a line says how many and which: scans without a date, a second scan of the same images, scans that the novelty gate
+    turns away (unless `keep_novel`), scans without a tumour, patients with one scan or one day left. ValueError where
+    no scan has a date, where nobody is left, and where the two tables disagree (`read_scans`).
     """
+    return choose_visits(inference, keep_novel).visits
+
+
+@dataclass(frozen=True)
+class ChosenVisits:
+    """`visits`: see `read_visits`. `left_out`: reason -> subjects. `without_interval`: subjects of `visits` whose
+    volume is taken as known to `UNTOLD_SPREAD`.
+    """
+
+    visits: pd.DataFrame
+    left_out: Mapping[str, Sequence[str]]
+    without_interval: Sequence[str]
+
+
+def choose_visits(inference: str | Path, keep_novel: bool) -> ChosenVisits:
+    """`read_visits`, and what was left out of them."""
     folder = Path(inference)
     table = read_scans(folder)
+    left_out: dict[str, list[str]] = {}
+
+    def leave_out(is_out: Callable[[pd.DataFrame], pd.Series], why: str) -> None:
+        nonlocal table
+        left = is_out(table)
+        if out := list(table.loc[left, "subject"]):
+            print(f"left out, {why}: {_named(out, len(table))}")
+            left_out[why] = out
+        table = table[~left].reset_index(drop=True)
+
     record = json.loads(needed_file(folder, "run.json").read_text(encoding="utf-8"))
-    table = _without(table, _repeated(record, table), "the same images as another scan")
-    dates = _dates(folder, table)
-    spread = _volume_spread(record, table)
-    ln_volume = np.log(table[VOLUME].where(table[VOLUME] > 0))
-    days = (dates - dates.min()).dt.days  # NaN without a date
-    added = pd.DataFrame({"days": days, "ln_volume": ln_volume, "ln_volume_sd": spread})
-    table = pd.concat([table, added], axis="columns").sort_values(["patient", "days", "subject"], ignore_index=True)
-    table = _without(table, table["days"].isna(), "without a date as YYYY-MM-DD")
+    table = _in_time(folder, table)
+    # Before the copies: of two, the one with a date is to stay.
+    leave_out(lambda scans: scans["days"].isna(), "without a date as YYYY-MM-DD")
+    leave_out(lambda scans: _repeated(record, scans), "the same images as another scan")
     if not keep_novel and VERDICT in table:
-        table = _without(table, table[VERDICT] == TURNED_AWAY, "unlike those calibrated on (novelty.csv)")
-    table = _without(table, table["ln_volume"].isna() | (table[SEGMENTED] == 0), "without a tumour")
-    table = _without(table, ~table["patient"].duplicated(keep=False), "of patients with no other")
+        leave_out(lambda scans: scans[VERDICT] == TURNED_AWAY, "unlike those calibrated on (novelty.csv)")
+    leave_out(lambda scans: scans["ln_volume"].isna() | (scans[SEGMENTED] == 0), "without a tumour")
+    leave_out(lambda scans: ~scans["patient"].duplicated(keep=False), "of patients with no other")
+    leave_out(
+        lambda scans: scans.groupby("patient")["days"].transform("nunique") == 1,
+        "of patients whose scans are all of one day",
+    )
     if table.empty:
         raise ValueError(
             f"{folder}: expected patients of several visits, found none; in the manifest a patient's rows have one "
             "`subject`, and `visit` tells them apart"
         )
-    since_first = table["days"] - table.groupby("patient")["days"].transform("min")
-    return pd.concat([table.drop(columns="days"), (since_first / 365.25).rename("years")], axis="columns")
+    since_first = (table["days"] - table.groupby("patient")["days"].transform("min")) / 365.25
+    spread = _volume_spread(record, table)
+    known = pd.DataFrame({"ln_volume_sd": spread.fillna(UNTOLD_SPREAD), "years": since_first})
+    visits = pd.concat([table.drop(columns="days"), known], axis="columns")
+    return ChosenVisits(visits, left_out, list(table.loc[spread.isna(), "subject"]))
 
 
 @dataclass(frozen=True)
@@ -97,14 +125,17 @@ def repeat_variances(repeatability_file: str | Path) -> Tensor:
     return torch.tensor([one["within_sd"]["value"] for one in dimensions.values()]).square()
 
 
-def _dates(folder: Path, table: pd.DataFrame) -> pd.Series:
+def _in_time(folder: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """By patient and time, with days since the first scan of all and ln_volume; NaN for no date or volume."""
     dates = pd.to_datetime(table["date"], format="%Y-%m-%d", errors="coerce")
     if dates.isna().all():
         raise ValueError(
             f"{folder}: expected dates as YYYY-MM-DD, found none for {_named(list(table['subject']), len(table))}; "
             "infer with --manifest FILE, a table with the column date, and give each cohort an --output_dir of its own"
         )
-    return dates
+    days, ln_volume = (dates - dates.min()).dt.days, np.log(table[VOLUME].where(table[VOLUME] > 0))
+    table = pd.concat([table, pd.DataFrame({"days": days, "ln_volume": ln_volume})], axis="columns")
+    return table.sort_values(["patient", "days", "subject"], ignore_index=True)
 
 
 def _repeated(record: Mapping[str, Any], table: pd.DataFrame) -> pd.Series:
@@ -114,25 +145,19 @@ def _repeated(record: Mapping[str, Any], table: pd.DataFrame) -> pd.Series:
     return hashes.notna() & hashes.duplicated()
 
 
-def _volume_spread(record: Mapping[str, Any], table: pd.DataFrame) -> NDArray[np.float64]:
-    """Standard deviation of each ln V. Intervals are symmetric in ln(V + 1) with the lower end cut at 0: the upper
-    end tells.
+def _volume_spread(record: Mapping[str, Any], table: pd.DataFrame) -> pd.Series:
+    """Standard deviation of each ln V, NaN without an interval. Intervals are symmetric in ln(V + 1) with the lower end
+    cut at 0: the upper end tells.
     """
     upper = f"{VOLUME}_upper"
     if upper not in table:
-        return np.full(len(table), UNTOLD_SPREAD)
+        print(f"no calibrated intervals: all volumes are taken as known to {UNTOLD_SPREAD:.0%}; see calibrate")
+        return pd.Series(np.nan, index=table.index)
     level = record["calibration"]["level"]
     width = np.log1p(table[upper]) - np.log1p(table[VOLUME])
     if untold := list(table.loc[width.isna(), "subject"]):
         print(f"without an interval, taken as known to {UNTOLD_SPREAD:.0%}: {_named(untold, len(table))}")
-    return (width / NormalDist().inv_cdf((1 + level) / 2)).fillna(UNTOLD_SPREAD).to_numpy()
-
-
-def _without(table: pd.DataFrame, is_out: pd.Series, what: str) -> pd.DataFrame:
-    """The rows that are not out; a line names those that are."""
-    if out := list(table.loc[is_out, "subject"]):
-        print(f"left out, {what}: {_named(out, len(table))}")
-    return table[~is_out].reset_index(drop=True)
+    return width / NormalDist().inv_cdf((1 + level) / 2)
 
 
 def _named(subjects: Sequence[str], total: int) -> str:

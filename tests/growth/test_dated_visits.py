@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from made_up_inference import DAYS, volumes_of, write_inference
+from made_up_inference import DAYS, curves_of, volumes_of, write_inference
 
 from semivae_bundle.growth.visits import read_visits, repeat_variances, successive_pairs
 
@@ -42,6 +42,7 @@ def test_a_scan_without_an_interval_has_a_spread_of_its_own_and_is_named(
     assert "without an interval, taken as known to 30%: 1 of 12 (00001-2)" in capsys.readouterr().out
     features.drop(columns=["vol_total_mm3_lower", "vol_total_mm3_upper"]).to_csv(folder / "features.csv", index=False)
     assert (read_visits(folder)["ln_volume_sd"] == 0.3).all()
+    assert "no calibrated intervals: all volumes are taken as known to 30%" in capsys.readouterr().out
 
 
 def test_scans_that_the_gate_turns_away_are_left_out_unless_kept(
@@ -105,11 +106,33 @@ def test_scans_without_a_date_and_copies_of_others_are_left_out_by_name(
     record["subjects"] = {name: {"source": {"sha256": sha}} for name, sha in (("00001-0", "a"), ("00001-2", "a"))}
     (folder / "run.json").write_text(json.dumps(record))
     visits = read_visits(folder)
-    assert len({"00001-0", "00001-2"} & set(visits["subject"])) == 1
+    assert {"00001-0", "00001-2"} & set(visits["subject"]) == {"00001-0"}
     said = capsys.readouterr().out
-    assert "left out, the same images as another scan: 1 of 12 (00001-" in said
+    assert "left out, the same images as another scan: 1 of 10 (00001-2)" in said
     assert "left out, without a date as YYYY-MM-DD: " in said
     assert not set(undated) & set(visits["subject"])
+
+
+def test_of_two_copies_the_one_with_a_date_stays(
+    changed: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    dates = [None] * 4 + list(volumes_of(curves_of(1))["date"]) * 2
+    folder = changed(date=dates)
+    record = json.loads((folder / "run.json").read_text())
+    record["subjects"] = {f"0000{p}-{v}": {"source": {"sha256": f"{v}"}} for p in (0, 1) for v in range(4)}
+    (folder / "run.json").write_text(json.dumps(record))
+    assert set(read_visits(folder)["patient"]) == {"00001", "00002"}
+    said = capsys.readouterr().out
+    assert "without a date as YYYY-MM-DD: 4 of 12 (00000-0, " in said
+    assert "same images" not in said
+
+
+def test_patients_whose_scans_are_of_one_day_are_left_out_by_name(
+    changed: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = changed(date=["2020-01-01"] * 4 + list(volumes_of(curves_of(2))["date"]))
+    assert set(read_visits(folder)["patient"]) == {"00001", "00002"}
+    assert "of patients whose scans are all of one day: 4 of 12 (00000-0, " in capsys.readouterr().out
 
 
 def test_pairs_are_successive_visits_of_one_patient(inference: Path) -> None:
