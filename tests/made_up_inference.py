@@ -50,5 +50,7 @@ def write_inference(folder: Path, volumes: pd.DataFrame, sd: float, level: float
     # Backwards, so that the order comes from the dates.
     features[::-1].to_csv(folder / "features.csv", index=False)
     pd.concat([keys, means, log_vars], axis="columns").to_csv(folder / "latents.csv", index=False)
-    (folder / "run.json").write_text(json.dumps({"calibration": {"level": level}}))
+    (folder / "run.json").write_text(
+        json.dumps({"checkpoint": {"sha256": "of the weights"}, "calibration": {"level": level}})
+    )
     return folder

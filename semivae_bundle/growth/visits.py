@@ -117,12 +117,26 @@ def successive_pairs(visits: pd.DataFrame) -> Pairs:
     )
 
 
-def repeat_variances(repeatability_file: str | Path) -> Tensor:
+def repeat_variances(repeatability_file: str | Path, inference: str | Path) -> Tensor:
     """Variance of each dimension of the mean between repeats of one scan, (L,): the error of measurement that a flow
-    between visits has to allow for. `repeatability_file`: what the run id repeating wrote.
+    between visits has to allow for.
+
+    `repeatability_file`: what the run id repeating wrote; `inference`: the folder that the visits come from. ValueError
+    where the two are of other weights, whose codes mean other things.
     """
-    dimensions = json.loads(Path(repeatability_file).read_text(encoding="utf-8"))["dimensions"]
-    return torch.tensor([one["within_sd"]["value"] for one in dimensions.values()]).square()
+    report = json.loads(Path(repeatability_file).read_text(encoding="utf-8"))
+    run = json.loads(needed_file(Path(inference), "run.json").read_text(encoding="utf-8"))
+    repeated, inferred = (one["checkpoint"]["sha256"] for one in (report["provenance"], run))
+    if repeated != inferred:
+        raise ValueError(
+            f"{repeatability_file}: expected repeats with the weights of {inference}, {inferred[:12]}, found "
+            f"{str(repeated)[:12]}; give both commands the same --checkpoint"
+        )
+    columns = pd.read_csv(needed_file(Path(inference), "latents.csv"), nrows=0).columns
+    names = [name.removeprefix("mean_") for name in columns if name.startswith("mean_")]
+    if names != list(report["dimensions"]):
+        raise ValueError(f"{repeatability_file}: expected the dimensions of latents.csv in {inference}, found others")
+    return torch.tensor([one["within_sd"]["value"] for one in report["dimensions"].values()]).square()
 
 
 def _in_time(folder: Path, table: pd.DataFrame) -> pd.DataFrame:

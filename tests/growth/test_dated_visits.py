@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from made_up_inference import DAYS, curves_of, volumes_of, write_inference
+from made_up_inference import DAYS, PARTITION, curves_of, volumes_of, write_inference
 
+from semivae_bundle.evaluation.predictions import latent_columns
 from semivae_bundle.growth.visits import read_visits, repeat_variances, successive_pairs
 
 
@@ -153,11 +154,23 @@ def test_two_scans_of_one_day_make_no_pair(changed: Callable[..., Path]) -> None
     assert (pairs.years > 0).all()
 
 
-def test_the_error_of_measurement_comes_from_a_file_of_repeats(tmp_path: Path) -> None:
-    dimensions = {"vol_00": {"within_sd": {"value": 0.5}}, "residual_00": {"within_sd": {"value": 0.1}}}
-    file = tmp_path / "repeatability.json"
-    file.write_text(json.dumps({"dimensions": dimensions}))
-    torch.testing.assert_close(repeat_variances(file), torch.tensor([0.25, 0.01]))
+def repeats_of(weights: str, names: list[str], file: Path) -> Path:
+    dimensions = {name: {"within_sd": {"value": 0.5}} for name in names}
+    file.write_text(json.dumps({"provenance": {"checkpoint": {"sha256": weights}}, "dimensions": dimensions}))
+    return file
+
+
+def test_the_error_of_measurement_comes_from_a_file_of_repeats(inference: Path, tmp_path: Path) -> None:
+    file = repeats_of("of the weights", latent_columns(PARTITION), tmp_path / "repeatability.json")
+    torch.testing.assert_close(repeat_variances(file, inference), torch.full((128,), 0.25))
+
+
+def test_repeats_with_other_weights_or_dimensions_are_refused(inference: Path, tmp_path: Path) -> None:
+    file = repeats_of("of others", latent_columns(PARTITION), tmp_path / "repeatability.json")
+    with pytest.raises(ValueError, match=r"expected repeats with the weights of .*, of the weigh, found of others;"):
+        repeat_variances(file, inference)
+    with pytest.raises(ValueError, match=r"expected the dimensions of latents\.csv"):
+        repeat_variances(repeats_of("of the weights", ["vol_00"], file), inference)
 
 
 def test_a_scan_in_which_nothing_was_segmented_has_no_tumour_whatever_the_regression_says(
