@@ -1,8 +1,8 @@
-"""growth.csv and growth.png: a Gompertz curve per patient of an inference on dated visits."""
+"""growth.csv, growth.png and growth.json: a Gompertz curve per patient of an inference on dated visits."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +10,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from semivae_bundle.data.files import atomic_path
+from semivae_bundle import __version__
+from semivae_bundle.data.files import atomic_path, sha256_of_file, write_json_atomically
 from semivae_bundle.data.wording import listed
 from semivae_bundle.evaluation.figure_style import BLUE, GREY, ORANGE, open_axes, save_figure
 from semivae_bundle.growth.gompertz import CURVE, fit_gompertz, gompertz
-from semivae_bundle.growth.visits import read_visits
+from semivae_bundle.growth.priors import read_prior, told
+from semivae_bundle.growth.visits import ChosenVisits, choose_visits
 
+SCHEMA = "semivae-growth/1"
 SHOWN = 12
 WITHIN_90 = 1.645  # standard deviations on either side that hold nine of ten
 STRANGE_SD = 3.0
@@ -30,27 +33,31 @@ def write_growth_curves(
     factors: Path | None,
     keep_novel: bool,
 ) -> pd.DataFrame:
-    """Fit each patient of `inference`; write growth.csv and growth.png into `folder`, say what is in them, and return
-    the table. `factors`: factors.csv of a phantom cohort, whose true curves are compared. See `fit_gompertz`.
-    ValueError for a prior that is no mean and standard deviation.
+    """Fit each patient of `inference`; write growth.csv, growth.png and growth.json into `folder`, say what is in them,
+    and return the table. `factors`: factors.csv of a phantom cohort, whose true curves are compared. See
+    `fit_gompertz`. ValueError for a prior that is no mean and standard deviation.
     """
-    for name, prior in (("log_rate", log_rate), ("log_capacity", log_capacity)):
-        numbers = [prior] if isinstance(prior, int | float) else list(prior)
-        if len(numbers) != 2 or not np.isfinite(numbers).all() or numbers[1] <= 0:
-            raise ValueError(
-                f'{name}: expected a mean and a standard deviation above 0, such as "[0.0,0.5]", found {prior}'
-            )
+    log_rate, log_capacity = read_prior("log_rate", log_rate), read_prior("log_capacity", log_capacity)
     if factors is not None and not factors.is_file():
         raise FileNotFoundError(f"factors: expected the factors.csv of a phantom cohort, found no file {factors}")
-    visits = read_visits(inference, keep_novel)
+    chosen = choose_visits(inference, keep_novel)
+    visits = chosen.visits
+    truth = None if factors is None else read_truth(factors, visits)
+    print(told(log_rate, log_capacity))
     fits = {patient: fit_gompertz(own, log_rate, log_capacity) for patient, own in visits.groupby("patient")}
     curves = pd.DataFrame(fits).T.astype({"visits": int})
-    truth = None if factors is None else read_truth(factors, visits)
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(folder / "growth.csv") as part:
         curves.to_csv(part, index_label="patient", float_format="%.6g")
     save_figure(draw_curves(visits, curves, truth), folder / "growth.png")
-    print(f"{len(curves)} patients, {len(visits)} scans; {folder / 'growth.csv'}, {folder / 'growth.png'}: written")
+    record = growth_record(
+        inference, folder / "growth.csv", chosen, {"log_rate": log_rate, "log_capacity": log_capacity}
+    )
+    write_json_atomically(folder / "growth.json", {**record, "keep_novel": keep_novel})
+    print(
+        f"{len(curves)} patients, {len(visits)} scans; {folder / 'growth.csv'}, {folder / 'growth.png'}, what made "
+        f"them in {folder / 'growth.json'}: written"
+    )
     if strange := list(curves.index[curves["largest_misfit_sd"] > STRANGE_SD]):
         print(f"{len(strange)} follow no Gompertz curve (largest_misfit_sd above {STRANGE_SD:g}): {listed(strange)}")
     if shrinking := list(curves.index[curves["start_mm3"] > curves["capacity_mm3"]]):
@@ -60,9 +67,33 @@ def write_growth_curves(
     return curves
 
 
+def growth_record(
+    inference: Path, table: Path, chosen: ChosenVisits, priors: Mapping[str, Sequence[float]]
+) -> dict[str, object]:
+    """What made growth.csv; no path of the machine, so that it can be shared."""
+    return {
+        "schema": SCHEMA,
+        "package_version": __version__,
+        "inputs": {name: sha256_of_file(inference / name) for name in ("features.csv", "latents.csv", "run.json")},
+        "table": {table.name: sha256_of_file(table)},
+        "priors": {name: list(prior) for name, prior in priors.items()},
+        "patients": chosen.visits["patient"].nunique(),
+        "scans": len(chosen.visits),
+        "without_interval": list(chosen.without_interval),
+        "left_out": dict(chosen.left_out),
+    }
+
+
 def read_truth(factors: str | Path, visits: pd.DataFrame) -> pd.DataFrame:
-    """The curves that phantoms grew by, a row per patient of `visits`; ValueError for patients that are not there."""
-    table = pd.read_csv(factors).merge(visits[["subject", "patient", "years"]], on="subject", suffixes=("_number", ""))
+    """The curves that phantoms grew by, a row per patient of `visits`; ValueError for patients or columns that are not
+    there.
+    """
+    table = pd.read_csv(factors)
+    if missing := [name for name in ("subject", "ln_volume", "growth_per_year", "capacity_mm3") if name not in table]:
+        raise ValueError(f"{factors}: expected the factors.csv of a phantom cohort, found no {listed(missing)} in it")
+    table = table.astype({"subject": str}).merge(
+        visits[["subject", "patient", "years"]], on="subject", suffixes=("_number", "")
+    )
     table = table.assign(start_mm3=np.exp(table["ln_volume"]), rate_per_year=table["growth_per_year"])
     first = table.sort_values("years").groupby("patient").first()
     if missing := sorted(set(visits["patient"]) - set(first.index)):

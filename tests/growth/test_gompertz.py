@@ -1,5 +1,7 @@
 """Curves through volumes whose answer is known."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,8 @@ import pytest
 from made_up_inference import DAYS, curves_of, volumes_of
 from scipy.integrate import solve_ivp
 
+from semivae_bundle import __version__
+from semivae_bundle.data.files import sha256_of_file
 from semivae_bundle.growth.curves import compared, read_truth, write_growth_curves
 from semivae_bundle.growth.gompertz import CURVE, fit_gompertz, gompertz
 from semivae_bundle.growth.visits import read_visits
@@ -69,6 +73,24 @@ def test_a_tumour_that_shrank_is_fitted_at_the_better_minimum() -> None:
     assert abs(np.log(found["start_mm3"]) - volumes[0]) < 0.6
 
 
+def test_a_fast_drop_is_fitted_at_the_better_minimum() -> None:
+    own = pd.DataFrame({"years": [0.0, 0.2], "ln_volume": np.log([80800.0, 27100.0]), "ln_volume_sd": 0.1})
+    assert fit_gompertz(own, **PRIORS)["largest_misfit_sd"] < 3
+
+
+def test_the_doubling_time_is_that_of_the_curve_at_the_last_visit(fitted: pd.DataFrame) -> None:
+    curve = fitted.iloc[0]
+    step = 1e-4
+    logs = np.log(curve[CURVE].to_numpy(float))
+    now, later = gompertz([DAYS[-1] / 365.25, DAYS[-1] / 365.25 + step], *logs)
+    assert curve["doubling_years"] == pytest.approx(np.log(2) * step / (later - now), rel=1e-3)
+
+
+def test_a_tumour_that_shrinks_has_no_doubling_time() -> None:
+    own = pd.DataFrame({"years": [0.0, 0.3], "ln_volume": np.log([1e5, 2e4]), "ln_volume_sd": 0.1})
+    assert np.isnan(fit_gompertz(own, **PRIORS)["doubling_years"])
+
+
 def test_volumes_that_go_up_and_down_stand_out() -> None:
     own = pd.DataFrame({"years": [0.0, 0.3, 0.8], "ln_volume": np.log([2e4, 1e5, 1.5e4]), "ln_volume_sd": 0.1})
     assert fit_gompertz(own, **PRIORS)["largest_misfit_sd"] > 3
@@ -94,7 +116,40 @@ def test_phantoms_are_compared_with_what_they_grew_by(
         read_truth(file, read_visits(inference))
 
 
-@pytest.mark.parametrize("prior", [0.5, [0.0], [0.0, 0.0], [float("nan"), 1.0]])
+def test_what_made_the_curves_is_written_beside_them(
+    inference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_growth_curves(
+        inference, tmp_path, log_rate=[0.1, 0.4], log_capacity=(12.3, 0.3), factors=None, keep_novel=False
+    )
+    record = json.loads((tmp_path / "growth.json").read_text())
+    assert record["priors"] == {"log_rate": [0.1, 0.4], "log_capacity": [12.3, 0.3]}
+    assert record["inputs"]["features.csv"] == sha256_of_file(inference / "features.csv")
+    assert set(record["inputs"]) == {"features.csv", "latents.csv", "run.json"}
+    assert record["package_version"] == __version__
+    assert (record["patients"], record["scans"], record["left_out"]) == (30, 30 * len(DAYS), {})
+    assert record["without_interval"] == []
+    said = capsys.readouterr().out
+    assert (
+        "priors: ln(a), a per year, 0.1 ± 0.4; ln(K), K in mm³, 12.3 ± 0.3. The phantoms' are taken for --log_cap"
+        in said
+    )
+
+
+def test_what_was_left_out_is_recorded_by_its_reason(changed: Callable[..., Path], tmp_path: Path) -> None:
+    folder = changed(mm3=[0.0, *[5e4] * 11])
+    write_growth_curves(folder, tmp_path / "out", **PRIORS, factors=None, keep_novel=True)
+    record = json.loads((tmp_path / "out" / "growth.json").read_text())
+    assert record["left_out"] == {"without a tumour": ["00000-0"]}
+    assert record["keep_novel"] is True
+
+
+def test_factors_without_their_columns_are_told(inference: Path) -> None:
+    with pytest.raises(ValueError, match=r"factors\.csv of a phantom cohort, found no ln_volume, growth_per_year, cap"):
+        read_truth(inference / "features.csv", read_visits(inference))
+
+
+@pytest.mark.parametrize("prior", [0.5, [0.0], [0.0, 0.0], [float("nan"), 1.0], ["a", "b"], "abc", True])
 def test_a_prior_that_is_no_mean_and_deviation_is_refused(prior, inference: Path, tmp_path: Path) -> None:
     priors = {**PRIORS, "log_rate": prior}
     with pytest.raises(ValueError, match="log_rate: expected a mean and a standard deviation above 0"):
