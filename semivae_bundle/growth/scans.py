@@ -34,7 +34,7 @@ def read_scans(folder: Path) -> pd.DataFrame:
     for key in KEYS[1:]:
         differs = features[key].fillna("") != told[key].fillna("")
         if differs.any():
-            first = differs.idxmax()
+            first = str(differs.idxmax())
             raise ValueError(
                 f"{folder}: expected one {key} of a scan in features.csv and latents.csv, found two for "
                 f"{listed(list(features.index[differs]))} ({first}: {features.loc[first, key]} and "
