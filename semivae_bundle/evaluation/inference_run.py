@@ -11,11 +11,11 @@ from typing import Any
 
 import monai
 import torch
-from filelock import FileLock, Timeout
 from torch import nn
 
 from semivae_bundle import __version__
 from semivae_bundle.data.files import write_json_atomically
+from semivae_bundle.data.locks import locked
 from semivae_bundle.data.wording import listed
 from semivae_bundle.evaluation.calibration import Calibration
 from semivae_bundle.evaluation.export_tables import TURNED_AWAY, VERDICT, GrowingTable
@@ -58,7 +58,7 @@ class InferenceRun:
     ) -> None:
         self.output_dir = Path(output_dir)
         refuse_folder_of_a_training(self.output_dir)
-        self.lock = locked(self.output_dir)
+        self.lock = locked(self.output_dir, "inference")
         self.overwrite = overwrite
         self.save_reconstruction = save_reconstruction
         self.attention = tuple(attention)
@@ -198,24 +198,6 @@ class InferenceRun:
         raise ValueError(
             f"{file}: expected a run of schema {SCHEMA!r}, found {found}; pass --overwrite true or another --output_dir"
         )
-
-
-def locked(folder: Path) -> FileLock | None:
-    """`folder` for this process alone, as long as the lock lives: another's rows would be lost. ValueError where
-    somebody has it; None on a file system that knows no locks.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock", is_singleton=True)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise ValueError(
-            f"output_dir: expected a folder that no other inference writes to, found one at work in {folder}; wait for "
-            "it, or pass another --output_dir"
-        ) from error
-    except NotImplementedError:
-        return None
-    return lock
 
 
 def digest_of(network: nn.Module) -> str:

@@ -8,9 +8,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from semivae_bundle.data.phantom.cohort import chosen, generate_phantoms
-from semivae_bundle.data.phantom.settings import Settings
+from semivae_bundle.data.phantom.settings import Settings, claim_folder
 
 SMALL = {"size": 32, "spacing": 7.5, "workers": 1, "progress": False}
 FILES = {"t1c.nii.gz", "t1n.nii.gz", "t2f.nii.gz", "t2w.nii.gz", "seg.nii.gz", "factors.json"}
@@ -102,6 +103,31 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"seed: 0 there, 1 now.*another folder"):
         generate_phantoms(tmp_path, 1, seed=1, **SMALL)
     assert json.loads((tmp_path / "phantom.json").read_text())["seed"] == 0
+
+
+def test_a_folder_of_anything_else_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "BraTS-GLI-00001-000").mkdir()
+    with pytest.raises(
+        ValueError, match=r"expected an empty folder or a cohort of phantoms, found BraTS-GLI-00001-000"
+    ):
+        generate_phantoms(tmp_path, 1, **SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["BraTS-GLI-00001-000"]
+
+
+def test_a_cohort_that_is_gone_on_with_remembers_the_versions_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(32, 7.5, 0, "mixed", 0.0, 0.0, 1)
+    for version in ("0.0.1", "0.0.2", "0.0.2"):
+        monkeypatch.setattr("semivae_bundle.data.phantom.settings.__version__", version)
+        claim_folder(tmp_path, settings, 1)
+    record = json.loads((tmp_path / "phantom.json").read_text())
+    assert (record["package_version"], record["earlier_package_versions"]) == ("0.0.2", ["0.0.1"])
+
+
+def test_a_folder_that_another_process_writes_to_is_refused(tmp_path: Path) -> None:
+    with FileLock(tmp_path / ".lock"), pytest.raises(ValueError, match="no other cohort of phantoms writes to"):
+        generate_phantoms(tmp_path, 1, **SMALL)
 
 
 def test_bad_settings_are_all_named_at_once() -> None:

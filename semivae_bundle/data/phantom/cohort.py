@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from semivae_bundle.data.files import write_json_atomically, write_text_atomically
+from semivae_bundle.data.locks import locked
 from semivae_bundle.data.parallel import in_parallel
-from semivae_bundle.data.phantom.settings import Settings, claim_folder
+from semivae_bundle.data.phantom.settings import Settings, claim_folder, refuse_folder_of_others
 from semivae_bundle.data.phantom.subject import Scan, draw_head, scan_head
 from semivae_bundle.data.phantom.tissue_map import map_of_head, save_tissue_map, tissue_file
 from semivae_bundle.data.subjects import MODALITIES
@@ -52,11 +53,21 @@ def generate_phantoms(
     if n < 1:
         raise ValueError(f"phantoms: n: expected at least 1 patient, found {n}")
     folder = Path(output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
+    refuse_folder_of_others(folder)
+    lock = locked(folder, "cohort of phantoms")
+    try:
+        return write_cohort(folder, settings, n, tissues, workers=workers, progress=progress)
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+def write_cohort(folder: Path, settings: Settings, n: int, tissues: bool, *, workers: int, progress: bool) -> Path:
+    """`generate_phantoms` into a folder that no other process writes to."""
     claim_folder(folder, settings, n)
     for leftover in folder.glob(".BraTS-PHM-*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    todo = [(folder, settings, i, v, tissues) for i in range(n) for v in range(visits)]
+    todo = [(folder, settings, i, v, tissues) for i in range(n) for v in range(settings.visits)]
     rows = list(in_parallel(make_subject, todo, workers=workers, label="phantoms", unit="scan", progress=progress))
     factors = folder / "factors.csv"
     write_text_atomically(factors, as_csv(rows))

@@ -7,6 +7,7 @@ from pathlib import Path
 from semivae_bundle import __version__
 from semivae_bundle.data.files import write_json_atomically
 from semivae_bundle.data.phantom.contrast import STYLES
+from semivae_bundle.data.wording import listed
 
 SCHEMA = "semivae-phantoms/1"
 # Goes up with every change that makes other images from the same seed.
@@ -49,10 +50,22 @@ class Settings:
             raise ValueError("phantoms: " + "; ".join(problems))
 
 
+def refuse_folder_of_others(folder: Path) -> None:
+    """ValueError for a folder of anything but phantoms: among a person's own scans they would be taken for patients."""
+    if (folder / "phantom.json").exists() or not folder.is_dir():
+        return
+    if others := sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")):
+        raise ValueError(
+            f"phantoms: {folder}: expected an empty folder or a cohort of phantoms, found {listed(others)}; "
+            "give them a folder of their own"
+        )
+
+
 def claim_folder(folder: Path, settings: Settings, n: int) -> None:
     """Record the settings in phantom.json, or check them against those recorded there; `n` may only grow."""
     record = folder / "phantom.json"
     new = {"schema": SCHEMA, "generator": GENERATOR, **asdict(settings)}
+    earlier: list[str] = []
     if record.exists():
         old = json.loads(record.read_text(encoding="utf-8"))
         differ = [
@@ -65,4 +78,7 @@ def claim_folder(folder: Path, settings: Settings, n: int) -> None:
                 f"phantoms: {folder} holds a cohort made with other settings ({'; '.join(differ)}); "
                 "give another folder, remove this one, or ask for the same settings (n may grow)"
             )
-    write_json_atomically(record, {**new, "n": n, "package_version": __version__})
+        made_with = [*old.get("earlier_package_versions", []), old.get("package_version", __version__)]
+        earlier = [version for version in dict.fromkeys(made_with) if version != __version__]
+    versions = {"package_version": __version__, **({"earlier_package_versions": earlier} if earlier else {})}
+    write_json_atomically(record, {**new, "n": n, **versions})

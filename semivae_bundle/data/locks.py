@@ -1,0 +1,25 @@
+"""One process at a time in a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+
+def locked(folder: Path, writer: str) -> FileLock | None:
+    """`folder` for this process alone, as long as the lock lives: another's results would be lost. ValueError, which
+    calls them `writer`, where somebody has it; None on a file system that knows no locks.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock", is_singleton=True)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ValueError(
+            f"output_dir: expected a folder that no other {writer} writes to, found one at work in {folder}; wait for "
+            "it, or pass another --output_dir"
+        ) from error
+    except NotImplementedError:
+        return None
+    return lock

@@ -1,0 +1,19 @@
+"""One process at a time in a folder."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from semivae_bundle.data.locks import locked
+
+
+def test_a_folder_belongs_to_one_process_at_a_time(tmp_path: Path) -> None:
+    lock, same = locked(tmp_path, "inference"), locked(tmp_path, "inference")
+    assert lock is same is not None
+    other = (
+        "from pathlib import Path; from semivae_bundle.data.locks import locked; "
+        f"locked(Path({str(tmp_path)!r}), 'inference')"
+    )
+    outcome = subprocess.run([sys.executable, "-c", other], capture_output=True, text=True, check=False)
+    assert "expected a folder that no other inference writes to, found one at work in" in outcome.stderr
+    assert outcome.returncode == 1
