@@ -17,8 +17,17 @@ from typing import Any
 import fire
 
 from semivae_bundle import __version__
-from semivae_bundle.bundle_run import PACKAGE, bundle_root, check_options, config_files, find_recipe, run_step
+from semivae_bundle.bundle_run import (
+    PACKAGE,
+    bundle_root,
+    check_options,
+    config_files,
+    find_recipe,
+    folder_option,
+    run_step,
+)
 from semivae_bundle.data.flags import read_flags
+from semivae_bundle.growth.priors import PHANTOM_LOG_CAPACITY, PHANTOM_LOG_RATE
 
 # What a person can repair; anything else is a defect of the program and keeps its traceback.
 EXPECTED = (FileNotFoundError, ValueError, FloatingPointError, ChildProcessError)
@@ -59,7 +68,7 @@ def phantom(
     from semivae_bundle.data.phantom.cohort import generate_phantoms
 
     factors = generate_phantoms(
-        str(output_dir),
+        folder_option("output_dir", output_dir),
         n,
         size=size,
         spacing=spacing,
@@ -125,7 +134,8 @@ def per_modality(dataset_dir: str, output_dir: str, recipe: Any = (), **options:
     files = [*config_files(root, ["train.json"], recipe), str(find_recipe("single_modality", root))]
     given = {name: value for name, value in options.items() if value is not None}
     check_options(given, files)
-    train_per_modality(str(dataset_dir), str(output_dir), files, {"bundle_root": str(root), **given})
+    folders = [folder_option(*one) for one in (("dataset_dir", dataset_dir), ("output_dir", output_dir))]
+    train_per_modality(*folders, files, {"bundle_root": str(root), **given})
 
 
 def calibrate(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
@@ -164,7 +174,7 @@ def report(evaluation_dir: str, **targets: float) -> None:
     from semivae_bundle.evaluation.report_page import read_metrics, recorded_targets, write_report_page
     from semivae_bundle.evaluation.verdict_targets import targets_from
 
-    folder = Path(str(evaluation_dir))
+    folder = Path(folder_option("evaluation_dir", evaluation_dir))
     recorded = recorded_targets(read_metrics(folder), bundle_root() / "configs" / "evaluate.json")
     print(f"{write_report_page(folder, targets_from({**recorded, **targets}))}: written")
 
@@ -183,10 +193,9 @@ def compare(
     """
     from semivae_bundle.evaluation.comparison_report import write_comparison
 
-    folder = Path(str(second)) / "comparison" if output_dir is None else Path(str(output_dir))
-    file, text = write_comparison(
-        Path(str(first)), Path(str(second)), folder, draws=draws, false_discovery_rate=false_discovery_rate
-    )
+    runs = [Path(folder_option(*one)) for one in (("first", first), ("second", second))]
+    folder = runs[1] / "comparison" if output_dir is None else Path(folder_option("output_dir", output_dir))
+    file, text = write_comparison(*runs, folder, draws=draws, false_discovery_rate=false_discovery_rate)
     print(f"{text}\n{file}: written")
 
 
@@ -230,11 +239,11 @@ def traverse(dataset_dir: str | None = None, output_dir: str | None = None, reci
 
 
 def infer(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
-    """Scans without masks -> latents.csv, features.csv and a tumour map each.
+    """Scans without masks -> latents.csv, features.csv and a segmentation of the tumour each.
 
     Args:
         dataset_dir: the folder of subjects
-        output_dir: where the tables and maps go; another folder than the training's
+        output_dir: where the tables and segmentations go; another folder than the training's
         recipe: that of the training
         options: any id of configs/inference.json, such as --checkpoint FILE and --normalizer_file FILE
     """
@@ -245,29 +254,30 @@ def growth(
     inference: str,
     output_dir: str | None = None,
     *,
-    log_rate: Sequence[float] = (0.0, 0.5),
-    log_capacity: Sequence[float] = (12.3, 0.3),
+    log_rate: Sequence[float] = PHANTOM_LOG_RATE,
+    log_capacity: Sequence[float] = PHANTOM_LOG_CAPACITY,
     factors: str | None = None,
     keep_novel: bool = False,
 ) -> None:
-    """An inference on dated visits -> a Gompertz curve per patient: growth.csv, growth.png.
+    """An inference on dated visits -> a Gompertz curve per patient: growth.csv, growth.json, growth.png.
 
     Args:
         inference: the folder of latents.csv and features.csv
         output_dir: folder to write; that of the inference if not given
-        log_rate: mean and standard deviation over patients of ln(a), a per year
-        log_capacity: the same of ln(K), K in mm3
+        log_rate: mean and standard deviation over patients of ln(a), a per year; the phantoms' if not given
+        log_capacity: the same of ln(K), K in mm3; the phantoms' if not given
         factors: factors.csv of a phantom cohort, to compare with
         keep_novel: take scans that the novelty gate turns away too
     """
     from semivae_bundle.growth.curves import write_growth_curves
 
+    scans = folder_option("inference", inference)
     write_growth_curves(
-        Path(str(inference)),
-        Path(str(output_dir or inference)),
+        Path(scans),
+        Path(scans if output_dir is None else folder_option("output_dir", output_dir)),
         log_rate=log_rate,
         log_capacity=log_capacity,
-        factors=None if factors is None else Path(str(factors)),
+        factors=None if factors is None else Path(folder_option("factors", factors)),
         **read_flags(keep_novel=keep_novel),
     )
 

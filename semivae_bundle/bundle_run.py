@@ -12,7 +12,7 @@ from typing import Any
 PACKAGE = Path(__file__).resolve().parent
 
 
-def run_step(run_id: str, configs: Sequence[str], recipe: str | Sequence[str], **options: Any) -> None:
+def run_step(run_id: str, configs: Sequence[str], recipe: str | Sequence[str], /, **options: Any) -> None:
     """Run `run_id` of the bundle's `configs` with recipes laid over them; `options` override ids, None leaves them.
 
     The recipes come before the second config, so that an evaluation has the last word on what it evaluates.
@@ -23,16 +23,27 @@ def run_step(run_id: str, configs: Sequence[str], recipe: str | Sequence[str], *
     files = config_files(root, configs, recipe)
     given = {name: value for name, value in options.items() if value is not None}
     for name in {"dataset_dir", "output_dir"} & set(given):
-        given[name] = str(given[name])  # A folder called 2021 arrives as a number.
+        given[name] = folder_option(name, given[name])
     if root != Path():
         given.setdefault("bundle_root", str(root))
     check_options(given, files)
     run(run_id=run_id, config_file=files, **given)
 
 
+def folder_option(name: str, value: object) -> str:
+    """A folder called 2021 arrives from the command line as a number, and an option without a value as True."""
+    if isinstance(value, bool):
+        raise ValueError(f"--{name}: expected a folder or file, found no value")
+    if not isinstance(value, str | int | float):
+        raise ValueError(f"--{name}: expected one folder or file, found {value!r}; put its name in quotation marks")
+    return str(value)
+
+
 def config_files(root: Path, configs: Sequence[str], recipe: str | Sequence[str]) -> list[str]:
-    """The first config, the recipes, and then the other configs."""
-    recipes = [recipe] if isinstance(recipe, str) else list(recipe)
+    """The first config, the recipes, and then the other configs. ValueError for a recipe that is no text."""
+    recipes = [recipe] if isinstance(recipe, str) else recipe
+    if not isinstance(recipes, list | tuple) or not all(isinstance(name, str) for name in recipes):
+        raise ValueError(f"recipe: expected a name such as ema, or several as [ema,small], found {recipe!r}")
     first, *rest = [root / "configs" / name for name in configs]
     return [str(file) for file in (first, *(find_recipe(name, root) for name in recipes), *rest)]
 
@@ -40,7 +51,9 @@ def config_files(root: Path, configs: Sequence[str], recipe: str | Sequence[str]
 def bundle_root() -> Path:
     """The bundle to run: the one in the working directory, else the one that this package belongs to."""
     for root in (Path(), PACKAGE.parent):
-        if (root / "configs" / "train.json").is_file():
+        config = root / "configs" / "train.json"
+        # Other bundles have a file of that name too.
+        if config.is_file() and PACKAGE.name in config.read_text(encoding="utf-8"):
             return root
     raise FileNotFoundError(
         f"configs/train.json: expected it in the working directory or beside {PACKAGE}, found neither; "
@@ -61,14 +74,18 @@ def find_recipe(name: str, root: Path) -> Path:
 
 
 def check_options(options: Mapping[str, Any], files: Sequence[str]) -> None:
-    """Raise for an option that no config knows: MONAI would take it in silence, and do nothing with it."""
+    """Raise for an option that no config knows: MONAI would take it in silence, and do nothing with it. For one that is
+    text, or has no value, where the configs have a number, too.
+    """
     from monai.bundle import ConfigParser
 
     parser = ConfigParser(ConfigParser.load_config_files(list(files)))
     known = [name for name in parser.get() if name not in ("_desc_", "run")]
-    problems = []
-    for name in options:
+    problems, wrong = [], []
+    for name, value in options.items():
         if name in parser:
+            if is_number(parser.get(name.replace("::", "#"))) and not could_be_number(value):
+                wrong.append(f"--{name}: expected a number, found {'no value' if value is True else repr(value)}")
             continue
         parent, _, last = name.replace("::", "#").rpartition("#")
         content = parser.get(parent) if parent else None
@@ -83,6 +100,24 @@ def check_options(options: Mapping[str, Any], files: Sequence[str]) -> None:
         problems.append(f"--{name}" + (f" (did you mean {', '.join(near)}?)" if near else ""))
     if problems:
         raise ValueError(f"options: expected ids of {', '.join(files)}, found {'; '.join(problems)}")
+    if wrong:
+        raise ValueError("; ".join(wrong))
+
+
+def is_number(value: object) -> bool:
+    """Not True and False, which Python counts among them."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def could_be_number(value: object) -> bool:
+    """Whether a config may have `value` in the place of a number: only words, True and False can't be one."""
+    if not isinstance(value, str):
+        return not isinstance(value, bool)
+    try:
+        float(value)
+    except ValueError:
+        return value[:1] in ("$", "@", "%")  # an expression or a reference
+    return True
 
 
 def arguments_of(target: str) -> tuple[str, ...] | None:

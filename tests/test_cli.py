@@ -11,7 +11,7 @@ import pytest
 
 import semivae_bundle
 from semivae_bundle.__main__ import COMMANDS, expected_error, main, phantom
-from semivae_bundle.bundle_run import check_options
+from semivae_bundle.bundle_run import bundle_root, check_options
 from semivae_bundle.data.phantom.cohort import generate_phantoms
 
 ROOT = Path(__file__).parents[1]
@@ -123,6 +123,48 @@ def test_an_argument_left_at_its_default_and_a_name_of_a_mapping_may_be_given() 
     )
     with pytest.raises(ValueError, match=r"found --optimizer::beta \(did you mean --optimizer#betas"):
         check_options({"optimizer::beta": [0.9, 0.99]}, files)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["phantom", "DIR", "--n", "abc"], "phantoms: n: expected a whole number, found 'abc'"),
+        (["phantom", "DIR", "--n", "2.5"], "phantoms: n: expected a whole number, found 2.5"),
+        (["phantom", "DIR", "--n"], "phantoms: n: expected a whole number, found no value"),
+        (["phantom", "DIR", "--size", "abc"], "phantoms: size: expected a whole number, found 'abc'"),
+        (["phantom", "DIR", "--seed", "1.5"], "phantoms: seed: expected a whole number, found 1.5"),
+        (["phantom", "DIR", "--visits", "two"], "phantoms: visits: expected a whole number, found 'two'"),
+        (["phantom", "DIR", "--spacing", "abc"], "phantoms: spacing: expected a number, found 'abc'"),
+        (["phantom", "DIR", "--unlabelled", "half"], "phantoms: unlabelled: expected a number, found 'half'"),
+        (["phantom", "--output_dir"], "--output_dir: expected a folder or file, found no value"),
+        (["growth", "DIR", "--output_dir"], "--output_dir: expected a folder or file, found no value"),
+        (["growth", "DIR", "--log_rate", "[a,b]"], "log_rate: expected a mean and a standard deviation above 0"),
+        (["compare", "DIR", "DIR", "--output_dir"], "--output_dir: expected a folder or file, found no value"),
+        (["index", "DIR", "--output_dir"], "--output_dir: expected a folder or file, found no value"),
+        (["index", "DIR", "--recipe"], "recipe: expected a name such as ema, or several as [ema,small], found True"),
+        (["index", "DIR", "--recipe", "3"], "recipe: expected a name such as ema, or several as [ema,small], found 3"),
+        (["index", "DIR", "--run_id", "x"], "found --run_id"),
+        (["index", "DIR", "--configs", "x"], "found --configs"),
+        (["schedules", "--epochs", "abc"], "--epochs: expected a number, found 'abc'"),
+        (["train", "DIR", "--epochs"], "--epochs: expected a number, found no value"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_a_line_that_names_its_option(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = failure([str(tmp_path) if one == "DIR" else one for one in arguments], capsys)
+    assert message in said
+    assert len(said.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bundle_of_somebody_else_in_the_working_directory_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "train.json").write_text('{"network_def": {"_target_": "UNet"}}')
+    monkeypatch.chdir(tmp_path)
+    assert bundle_root() == ROOT
 
 
 def test_growth_takes_a_yes_or_no_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from semivae_bundle.data.files import write_json_atomically, write_text_atomically
 from semivae_bundle.data.locks import locked
 from semivae_bundle.data.parallel import in_parallel
-from semivae_bundle.data.phantom.settings import Settings, claim_folder, refuse_folder_of_others
+from semivae_bundle.data.phantom.settings import Settings, claim_folder, not_whole, refuse_folder_of_others
 from semivae_bundle.data.phantom.subject import Scan, draw_head, scan_head
 from semivae_bundle.data.phantom.tissue_map import map_of_head, save_tissue_map, tissue_file
 from semivae_bundle.data.subjects import MODALITIES
@@ -49,7 +49,9 @@ def generate_phantoms(
     beside its images, for training that draws contrasts anew; it changes no other byte, and adds to a cohort that was
     made without.
     """
-    settings = Settings(size, float(spacing), seed, contrast, float(unlabelled), float(missing_modality), visits)
+    settings = Settings(size, spacing, seed, contrast, unlabelled, missing_modality, visits)
+    if problem := not_whole("n", n) or not_whole("workers", workers):
+        raise ValueError(f"phantoms: {problem}")
     if n < 1:
         raise ValueError(f"phantoms: n: expected at least 1 patient, found {n}")
     folder = Path(output_dir)

@@ -1,7 +1,9 @@
 """What a cohort of phantoms is made with, and the record of it in the cohort's folder."""
 
 import json
+import math
 from dataclasses import asdict, dataclass
+from numbers import Integral, Real
 from pathlib import Path
 
 from semivae_bundle import __version__
@@ -27,7 +29,15 @@ class Settings:
     visits: int
 
     def __post_init__(self) -> None:
-        problems = []
+        problems = [not_whole(name, getattr(self, name)) for name in ("size", "seed", "visits")]
+        for name in ("spacing", "unlabelled", "missing_modality"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(float(value)):
+                problems.append(f"{name}: expected a number, found {shown(value)}")
+            else:
+                object.__setattr__(self, name, float(value))  # phantom.json has 5.0, whether 5 was asked for or 5.0
+        if problems := list(filter(None, problems)):
+            raise ValueError("phantoms: " + "; ".join(problems))
         if self.size < 16:
             problems.append(f"size: expected at least 16 voxels, found {self.size}")
         if not self.spacing > 0:
@@ -48,6 +58,17 @@ class Settings:
             problems.append(f"seed: expected 0 or more, found {self.seed}")
         if problems:
             raise ValueError("phantoms: " + "; ".join(problems))
+
+
+def not_whole(name: str, value: object) -> str:
+    """What is wrong with an option that has to be a whole number; nothing for one that is."""
+    fine = isinstance(value, Integral) and not isinstance(value, bool)
+    return "" if fine else f"{name}: expected a whole number, found {shown(value)}"
+
+
+def shown(value: object) -> str:
+    """As a message says it: a command line makes True of an option without a value."""
+    return "no value" if value is True else repr(value)
 
 
 def refuse_folder_of_others(folder: Path) -> None:
