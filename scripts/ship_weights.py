@@ -51,13 +51,13 @@ def ship(output_dir: str, models_dir: str = "models") -> None:
         raise SystemExit(f"ship_weights: expected what a training writes, found no {', '.join(missing)}")
     # All is read before anything is written: models/ is never of two trainings.
     state = halved(torch.load(files[0], map_location="cpu", weights_only=True))
-    made_for = json.loads(files[1].read_text(encoding="utf-8"))["made_for"]
+    record = json.loads(files[1].read_text(encoding="utf-8"))
     normalizer = files[2].read_bytes()
     with atomic_path(target / "model.pt") as part:
         torch.save(state, part)
     with atomic_path(target / "normalizer.json") as part:
         part.write_bytes(normalizer)
-    write_weights_record(target / "model.pt", made_for)
+    write_weights_record(target / "model.pt", record["made_for"], record.get("made_of", {}))
     if (target / "calibration.json").is_file():
         print(f"{target / 'calibration.json'}: of the weights before these; calibrate again")
     megabytes = (target / "model.pt").stat().st_size / 1e6

@@ -20,7 +20,7 @@ def trained(tmp_path: Path) -> nn.Module:
     network = nn.Sequential(nn.Linear(100, 200), nn.BatchNorm1d(200), nn.Linear(200, 3))
     (tmp_path / "outputs" / "checkpoints").mkdir(parents=True)
     torch.save(network.state_dict(), tmp_path / "outputs" / "checkpoints" / "model.pt")
-    write_weights_record(tmp_path / "outputs" / "checkpoints" / "model.pt", "made for")
+    write_weights_record(tmp_path / "outputs" / "checkpoints" / "model.pt", "made for", {"network.heads": "a"})
     (tmp_path / "outputs" / "normalizer.json").write_text("{}\n")
     return network
 
@@ -35,7 +35,7 @@ def test_large_weights_are_halved_and_load_as_they_were_to_three_digits(trained:
         torch.testing.assert_close(loaded.state_dict()[name], value, rtol=1e-3, atol=1e-6)
     assert (tmp_path / "models" / "normalizer.json").read_text() == "{}\n"
     record = json.loads((tmp_path / "models" / "model.json").read_text())
-    assert record["made_for"] == "made for"
+    assert (record["made_for"], record["made_of"]) == ("made for", {"network.heads": "a"})
     assert record["sha256"] == sha256_of_file(tmp_path / "models" / "model.pt")
 
 

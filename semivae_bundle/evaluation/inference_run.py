@@ -24,7 +24,7 @@ from semivae_bundle.evaluation.prerequisites import require_checkpoint
 from semivae_bundle.evaluation.provenance import checkpoint_record
 from semivae_bundle.features.normalizer import Normalizer
 from semivae_bundle.training.settings import settings_of
-from semivae_bundle.training.weights_record import require_trained_with
+from semivae_bundle.training.weights_record import require_made_of, require_trained_with
 
 SCHEMA = "semivae-inference/5"
 # Key of the post-processed output -> how its file is called.
@@ -41,7 +41,7 @@ class InferenceRun:
     `attention`: keys attention_<partition> of the output that are written as well. `network`: what the weights are
     those of; a network of another make that they fit as well gives other results.
     The folder is locked as long as the run lives. Raises at construction, before any scan is read, where another has
-    it, or where the checkpoint is missing or was trained with another normalizer.
+    it, or where the checkpoint is missing or was trained with another normalizer or other options of the network.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class InferenceRun:
         self.save_reconstruction = save_reconstruction
         self.attention = tuple(attention)
         require_trained_with(require_checkpoint(checkpoint), Normalizer.from_json(normalizer_file))
+        require_made_of(checkpoint, network)
         self.made_by = {
             "schema": SCHEMA,
             "package_version": __version__,

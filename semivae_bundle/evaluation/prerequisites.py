@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from semivae_bundle.features.normalizer import Normalizer
 from semivae_bundle.training.weights_file import misfit_of, read_torch
-from semivae_bundle.training.weights_record import require_trained_with
+from semivae_bundle.training.weights_record import require_made_of, require_trained_with
 
 
 def require_checkpoint(checkpoint: str | Path) -> Path:
@@ -28,8 +28,8 @@ def require_checkpoint(checkpoint: str | Path) -> Path:
 
 
 def require_fit(checkpoint: str | Path, network: nn.Module) -> None:
-    """ValueError if the weights are those of another network. Reads the file as MONAI's CheckpointLoader does: a state
-    dict, bare or under "network".
+    """ValueError if the weights are those of another network, or of one with other options. Reads the file as MONAI's
+    CheckpointLoader does: a state dict, bare or under "network".
     """
     state = read_torch(checkpoint)
     plain = network.module if isinstance(network, DistributedDataParallel) else network
@@ -38,6 +38,7 @@ def require_fit(checkpoint: str | Path, network: nn.Module) -> None:
             f"{checkpoint}: not the weights of this network: {misfit}; give the recipe and the options of its training "
             "(--recipe NAME, or the recipe's file in --config_file)"
         )
+    require_made_of(checkpoint, plain)
 
 
 def require_weights(checkpoint: str | Path, network: nn.Module) -> Path:

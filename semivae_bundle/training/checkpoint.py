@@ -15,7 +15,7 @@ from torch import nn
 
 from semivae_bundle.data.files import atomic_path
 from semivae_bundle.training.settings import differing, settings_of
-from semivae_bundle.training.weights_record import write_weights_record
+from semivae_bundle.training.weights_record import options_of, write_weights_record
 
 logger = logging.getLogger(__name__)
 
@@ -29,13 +29,13 @@ TOLD = 3
 class Checkpoints:
     """After every epoch writes `last.pt` (everything to resume); when `key` is the best so far, also `model.pt`.
 
-    `model.pt` is the bare state_dict of `best_network`, as the Model Zoo wants it; `model.json` beside it says what it
-    was trained on. `objects`: name -> anything with state_dict, such as network, optimiser, learning-rate schedule and
-    early stop. With `resume`, a run whose folder
-    holds a `last.pt` goes on from there, in the same epoch whatever the number of steps in one. It refuses to where
-    `made_for` differs, a text that names the cohort, or `settings`, what the training is made of (`settings_of`): half
-    a training of one kind and half of another is none. More `epochs`, and what goes with them (STRETCHED), are the
-    exception. Weights-only files: nothing in them is executed on loading. Of several processes all load and the first
+    `model.pt` is the bare state_dict of `best_network`, as the Model Zoo wants it; `model.json` beside it says what
+    it was trained on and as what. `objects`: name -> anything with state_dict, such as network, optimiser,
+    learning-rate schedule and early stop. With `resume`, a run whose folder holds a `last.pt` goes on from there,
+    in the same epoch whatever the number of steps in one. It refuses to where `made_for` differs, a text that names
+    the cohort, or `settings`, what the training is made of (`settings_of`): half a training of one kind and half of
+    another is none. More `epochs`, and what goes with them (STRETCHED), are the exception.
+    Weights-only files: nothing in them is executed on loading. Of several processes all load and the first
     one writes. Put it after the validation handler and before any handler that logs.
     """
 
@@ -67,6 +67,7 @@ class Checkpoints:
         """Resume from `last.pt` if asked and there."""
         # Now, since what a step changes is no setting.
         self.described = settings_of(self.settings)
+        self.made_of = options_of(self.best_network)
         file = self.folder / "last.pt"
         if not (self.resume and file.exists()):
             return
@@ -122,7 +123,7 @@ class Checkpoints:
             }
             with atomic_path(self.folder / "model.pt") as part:
                 torch.save(weights, part)
-            write_weights_record(self.folder / "model.pt", self.made_for)
+            write_weights_record(self.folder / "model.pt", self.made_for, self.made_of)
         state = {name: thing.state_dict() for name, thing in self.objects.items()}
         state |= {"best": self.best, "epoch": engine.state.epoch, "made_for": self.made_for, "settings": self.described}
         with atomic_path(self.folder / "last.pt") as part:

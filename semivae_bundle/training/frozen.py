@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from semivae_bundle.training.weights_file import WeightsFile, check_sha256, misfit_of, read_state
+from semivae_bundle.training.weights_record import require_made_of
 
 
 def frozen_network(network: nn.Module, weights_file: str | Path | None, sha256: str | None) -> nn.Module:
@@ -15,7 +16,7 @@ def frozen_network(network: nn.Module, weights_file: str | Path | None, sha256: 
 
     `weights_file`: see `read_state`. It has to fit exactly. `sha256`: what `sha256sum` prints for the file, or None to
     take the file as it is. Raises FileNotFoundError without a file, ValueError for one with another hash or other
-    weights.
+    weights, or for those of a network with other options.
     """
     if weights_file is None or not Path(weights_file).is_file():
         raise FileNotFoundError(
@@ -24,7 +25,9 @@ def frozen_network(network: nn.Module, weights_file: str | Path | None, sha256: 
         )
     if sha256 is not None:
         check_sha256(weights_file, sha256)
-    return _fitted(network, read_state(weights_file), weights_file)
+    fitted = _fitted(network, read_state(weights_file), weights_file)
+    require_made_of(weights_file, fitted)
+    return fitted
 
 
 def pretrained_network(

@@ -1,22 +1,74 @@
-"""What weights were trained on, beside them: model.pt, which others read too, can hold nothing but weights."""
+"""What weights were trained on and as what, beside them: model.pt, which others read too, holds nothing but weights."""
 
 from __future__ import annotations
 
 import json
+import logging
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from torch import nn
 
 from semivae_bundle.data.files import sha256_of_file, write_json_atomically
 from semivae_bundle.features.normalizer import Normalizer
+from semivae_bundle.training.settings import differing, settings_of
+
+logger = logging.getLogger(__name__)
 
 SCHEMA = "semivae-weights/1"
+ROOT = "network"
+TOLD = 3
+# The network is the same on another grid, and reads its outlines a little otherwise.
+GRID = re.compile(r"\.atlas\.size\.\d$")
+# What training alone looks at, and networks of others, whose insides their releases rename; a fingerprint knows those.
+FREE = re.compile(r"\.momentum$|\.extractor\.module\.network")
+# What PyTorch says of a layer by name, such as eps=1e-05, which changes with its release; sizes and groups come before.
+NAMED_OPTIONS = re.compile(r",?\s*\w+=.*(?=\)$)")
 
 
-def write_weights_record(weights_file: str | Path, made_for: str) -> Path:
-    """Write model.json beside model.pt: its hash, and `made_for`, which names cohort, split and measurement."""
+def write_weights_record(weights_file: str | Path, made_for: str, made_of: Mapping[str, str]) -> Path:
+    """Write model.json beside model.pt: its hash; `made_for`, which names cohort, split and measurement; and `made_of`,
+    the options of the network (`options_of`), of which many leave no trace in the weights.
+    """
     path = Path(weights_file)
     file = path.with_suffix(".json")
-    write_json_atomically(file, {"schema": SCHEMA, "sha256": sha256_of_file(path), "made_for": made_for})
+    content = {"schema": SCHEMA, "sha256": sha256_of_file(path), "made_for": made_for, "made_of": dict(made_of)}
+    write_json_atomically(file, content)
     return file
+
+
+def options_of(network: nn.Module) -> dict[str, str]:
+    """`settings_of` the network, but for the root's own class: inference has a subclass of what is trained."""
+    found = settings_of({ROOT: network})
+    found.pop(ROOT)
+    return {
+        path: NAMED_OPTIONS.sub("", text) if text.startswith("torch.") else text
+        for path, text in found.items()
+        if not FREE.search(path)
+    }
+
+
+def require_made_of(weights_file: str | Path, network: nn.Module) -> None:
+    """ValueError where the record beside the weights says that the network was trained with other options.
+
+    They may load all the same, such as those of other groups of the norm, and would compute something else. An option
+    that one side alone has, as of another release, does not count. Another grid is a warning. Weights without a record,
+    or with one of other weights, pass.
+    """
+    then, now = _record_of(weights_file).get("made_of", {}), options_of(network)
+    changed = differing(*({path: one[path] for path in now if path in then} for one in (then, now)))
+    grid = [changed.pop(path) for path in list(changed) if GRID.search(path)]
+    if changed:
+        told = "; ".join(f"{path}: {text}" for path, text in list(changed.items())[:TOLD])
+        more = f"; and {len(changed) - TOLD} more" if len(changed) > TOLD else ""
+        raise ValueError(
+            f"{weights_file}: its network was trained with other options: {told}{more}; lay the same recipes and give "
+            "the same options of the network as in its training"
+        )
+    if grid:
+        logger.warning("%s: trained on another roi_size, sides in voxels %s; its shapes shift", weights_file, grid)
 
 
 def require_trained_with(weights_file: str | Path, normalizer: Normalizer) -> None:
@@ -25,14 +77,19 @@ def require_trained_with(weights_file: str | Path, normalizer: Normalizer) -> No
     The features would be read on another scale, and the split to be evaluated may hold training patients. Weights
     without a record, or with one of other weights, pass: nothing is known of them.
     """
-    path = Path(weights_file)
-    file = path.with_suffix(".json")
-    record = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    if record.get("schema") != SCHEMA or record["sha256"] != sha256_of_file(path):
-        return
-    if not str(record["made_for"]).startswith(normalizer.fitted_on):
+    record = _record_of(weights_file)
+    if record and not str(record["made_for"]).startswith(normalizer.fitted_on):
         raise ValueError(
-            f"{path}: was trained with another normalizer, on another split or on other measurements; give "
-            "--normalizer_file of its training, and index with its --seed; after a new index or precompute train "
+            f"{Path(weights_file)}: was trained with another normalizer, on another split or on other measurements; "
+            "give --normalizer_file of its training, and index with its --seed; after a new index or precompute train "
             "again, or take the new scans to a folder of their own and lay the recipe shipped"
         )
+
+
+def _record_of(weights_file: str | Path) -> dict[str, Any]:
+    """What model.json says; empty where there is none, or one of other weights."""
+    path = Path(weights_file)
+    file = path.with_suffix(".json")
+    record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    known = record.get("schema") == SCHEMA and record["sha256"] == sha256_of_file(path)
+    return record if known else {}

@@ -15,6 +15,8 @@ from tiny_networks import THREE_STAGES, TWO_STAGES
 from torch import Tensor
 
 from semivae_bundle.networks.heads import MLPHeads
+from semivae_bundle.training.settings import differing
+from semivae_bundle.training.weights_record import options_of
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
@@ -161,6 +163,7 @@ def test_a_trained_network_fits_the_inference_config_under_the_same_recipe(name:
     recipe = CONFIGS / "recipes" / f"{name}.yaml"
     trained, packed = (overlaid(base, recipe).get_parsed_content("network_def") for base in (TRAIN, INFERENCE))
     packed.load_state_dict(trained.state_dict())
+    assert differing(options_of(trained), options_of(packed)) == {}
 
 
 def means_of(wrong: bool, term: str) -> Tensor:
