@@ -16,6 +16,8 @@ from semivae_bundle.features.schema import feature_of, presence_column
 from semivae_bundle.features.table import FOV_COLUMNS
 
 FEWEST_SUBJECTS = 3
+# Of a regression: with fewer for each coefficient it follows the noise, and what it leaves is too small a scale.
+SUBJECTS_PER_COEFFICIENT = 3
 # Standard deviation over magnitude below which a column is a constant plus rounding.
 CONSTANT = 1e-9
 
@@ -28,8 +30,8 @@ def fit_normalizer(
     """Fit on the labelled subjects of `splits["train"]`, i.e. those with a row in `features`.
 
     `targets`: partition -> columns. `residualise`: regressor -> columns whose regression on it, of `degree` 1 or 2, is
-    taken away, e.g. {"vol_total": ["surface_total"]}. Raises a ValueError that names every column that has fewer than
-    three present subjects or does not vary, or when the choice of columns makes no sense.
+    taken away, e.g. {"vol_total": ["surface_total"]}. Raises a ValueError that names every column that has fewer
+    present subjects than `fewest_subjects` or does not vary, or when the choice of columns makes no sense.
     """
     pairs, regressors = _pairs(targets), _regressors(residualise)
     _check_choice([column for _, column in pairs], regressors, degree)
@@ -128,6 +130,12 @@ def _fit_column(training: pd.DataFrame, partition: str, column: str, regressor: 
             f"{column}: expected at least {FEWEST_SUBJECTS} labelled training subjects in whom the region is present, "
             f"found {present.sum()} of {len(training)}"
         )
+    if regressor is not None and present.sum() < fewest_subjects(degree):
+        raise ValueError(
+            f"{column}: a regression of degree {degree} on {regressor} takes at least {fewest_subjects(degree)} "
+            f'labelled training subjects, found {present.sum()}; pass --residualise "{{}}", or a lower '
+            "residualise_degree, or label more scans"
+        )
     coefficients: tuple[float, ...] = ()
     magnitude = np.abs(values[present]).max()
     if regressor is not None:
@@ -141,6 +149,11 @@ def _fit_column(training: pd.DataFrame, partition: str, column: str, regressor: 
             f"{column}: the same value in all {present.sum()} training subjects, so it cannot be standardised"
         )
     return ColumnScale(column, partition, mean, std, int(present.sum()), regressor, coefficients)
+
+
+def fewest_subjects(degree: int) -> int:
+    """How many a regression of this degree is fitted on at the least: 7 for a line, 10 for a parabola."""
+    return max(FEWEST_SUBJECTS, SUBJECTS_PER_COEFFICIENT * (degree + 1) + 1)
 
 
 def _check_choice(columns: Sequence[str], regressors: Mapping[str, str], degree: int) -> None:

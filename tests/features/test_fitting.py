@@ -105,6 +105,23 @@ def test_too_few_present_subjects_are_named(features):
         fit_normalizer(features, SPLITS, TARGETS)
 
 
+@pytest.mark.parametrize(("degree", "fewest"), [(1, 7), (2, 10)])
+def test_a_regression_takes_more_subjects_than_a_mean(features, degree, fewest):
+    few = {**SPLITS, "train": TRAIN[:fewest]}
+    fit_normalizer(features, few, TARGETS, residualise=RESIDUALISE, degree=degree)
+    few["train"] = TRAIN[: fewest - 1]
+    said = rf"of degree {degree} on vol_total takes at least {fewest} .* found {fewest - 1}; pass --residualise "
+    with pytest.raises(ValueError, match=f"surface_total: a regression {said}"):
+        fit_normalizer(features, few, TARGETS, residualise=RESIDUALISE, degree=degree)
+    fit_normalizer(features, few, TARGETS)
+
+
+def test_what_the_fewest_subjects_leave_of_a_regression_has_about_the_scale_that_it_is_drawn_with(features):
+    tens = ({**SPLITS, "train": TRAIN[start : start + 10]} for start in range(0, 40, 10))
+    fits = [fit_normalizer(features, ten, TARGETS, residualise=RESIDUALISE, degree=2) for ten in tens]
+    assert np.mean([fit.scales[3].std for fit in fits]) == pytest.approx(0.1, rel=0.35)
+
+
 def test_all_columns_that_cannot_be_fitted_are_named_at_once(features):
     features.loc[TRAIN[2:], ["vol_et", "has_et"]] = SENTINEL, 0.0
     features["sphericity_total"] = 0.7
