@@ -13,6 +13,8 @@ BACKGROUND_LOGIT = 4.0
 
 def group_norm(channels: int, groups: int) -> nn.GroupNorm:
     """GroupNorm (arXiv:1803.08494) of at most `groups` groups; fewer where `channels` is not divisible by it."""
+    if groups < 1:
+        raise ValueError(f"norm_groups: expected at least 1, found {groups}")
     while channels % groups:
         groups -= 1
     return nn.GroupNorm(groups, channels)

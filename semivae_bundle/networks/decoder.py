@@ -138,6 +138,11 @@ class SpatialBroadcastDecoder(nn.Module):
         if not channels or min(channels) < 1:
             raise ValueError(f"decoder: channels must hold at least one positive width, found {list(channels)}")
         check_roi(tuple(roi_size), 2 ** len(channels))
+        if min(image_channels, tumour_classes, anchors) < 1 or frequencies < 0:
+            raise ValueError(
+                "decoder: image_channels, tumour_classes and anchors must be >= 1 and frequencies >= 0, found "
+                f"{image_channels=}, {tumour_classes=}, {anchors=}, {frequencies=}"
+            )
         self.image_channels, self.tumour_classes = image_channels, tumour_classes
         side = 2 ** len(channels)
         grid = coordinate_grid((roi_size[0] // side, roi_size[1] // side, roi_size[2] // side))

@@ -56,10 +56,12 @@ class ResNetEncoder(nn.Module):
         refinement: Callable[..., nn.Module] | None = None,
     ) -> None:
         super().__init__()
-        if min(in_channels, base_filters, hidden_size) < 1 or not blocks or min(blocks) < 1:
+        sizes = (in_channels, base_filters, hidden_size, pool_size, pool_channels)
+        if min(sizes) < 1 or not blocks or min(blocks) < 1:
             raise ValueError(
-                "encoder: in_channels, base_filters, hidden_size and every entry of blocks must be >= 1, found "
-                f"{in_channels=}, {base_filters=}, {hidden_size=}, blocks={list(blocks)}"
+                "encoder: in_channels, base_filters, hidden_size, pool_size, pool_channels and every entry of blocks "
+                f"must be >= 1, found {in_channels=}, {base_filters=}, {hidden_size=}, {pool_size=}, {pool_channels=}, "
+                f"blocks={list(blocks)}"
             )
         factor = 2 ** len(blocks)
         check_roi(tuple(roi_size), factor)
@@ -91,8 +93,8 @@ class ResNetEncoder(nn.Module):
         read = sum(widths) + pool_channels * cells[0] * cells[1] * cells[2]
         # The residual stream grows as training goes on; unnormalised, the latent means would grow with it.
         self.appearance = nn.Sequential(nn.LayerNorm(read), nn.Linear(read, hidden_size), nn.SiLU())
-        sizes = (hidden_size, CLASSES * SIZE, CLASSES * PLACE, CLASSES * FORM)
-        self.feature_sizes = dict(zip(FEATURES, sizes, strict=True))
+        counts = (hidden_size, CLASSES * SIZE, CLASSES * PLACE, CLASSES * FORM)
+        self.feature_sizes = dict(zip(FEATURES, counts, strict=True))
         self.readouts = nn.ModuleDict(readouts or {})
         taken = [name for name in self.readouts if name in self.feature_sizes]
         if taken:

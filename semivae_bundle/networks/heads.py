@@ -119,6 +119,8 @@ class MLPHeads(PartitionHeads):
 
     def __init__(self, partition: Mapping[str, int], features: Mapping[str, int], hidden_size: int) -> None:
         check_features(partition, features)
+        if hidden_size < 1:
+            raise ValueError(f"heads: hidden_size must be >= 1, found {hidden_size}")
         heads = (
             nn.Sequential(Float32Linear(partition[name], hidden_size), nn.SiLU(), Float32Linear(hidden_size, count))
             for name, count in features.items()

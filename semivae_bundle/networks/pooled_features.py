@@ -18,6 +18,15 @@ def check_views(views: Sequence[Sequence[int]]) -> list[list[int]]:
     return [list(view) for view in views]
 
 
+def check_shown(views: Sequence[Sequence[int]], image: Tensor) -> None:
+    """Raise ValueError unless `image` (B, C, D, H, W) has every channel that the views name."""
+    if (last := max(max(view) for view in views)) >= image.shape[1]:
+        raise ValueError(
+            f"views: {[list(view) for view in views]} name channel {last}, numbered from 0, and the image has "
+            f"{image.shape[1]}; name channels that it has"
+        )
+
+
 class PooledFeatures(nn.Module):
     """Deepest features of `network`, averaged over all places: (B, C, D, H, W) -> (B, size).
 
@@ -35,6 +44,7 @@ class PooledFeatures(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, C, D, H, W) -> (B, size)."""
+        check_shown(self.views, image)
         pooled = []
         for view in self.views:
             maps = self.network(image[:, view])

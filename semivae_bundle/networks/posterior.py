@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -36,6 +37,8 @@ class PartitionPosterior(nn.Module):
         unknown = [name for name in reads if name not in feature_sizes]
         if unknown or not reads:
             raise ValueError(f"posterior: expected to read some of {list(feature_sizes)}, found {list(reads)}")
+        if len(set(reads)) < len(reads):
+            raise ValueError(f"posterior: expected every feature once in what a partition reads, found {list(reads)}")
         if hidden_size < 1:
             raise ValueError(f"posterior: hidden_size must be >= 1, found {hidden_size}")
         self.reads = list(reads)
@@ -83,6 +86,8 @@ class Posterior(nn.Module):
                 f"network_def#posterior#reads, found {dict(reads)}; a recipe laid later may have replaced it: "
                 "write one that reads all"
             )
+        if not -math.inf < min_log_var < MAX_LOG_VAR:  # false of NaN too
+            raise ValueError(f"posterior: expected a finite min_log_var below {MAX_LOG_VAR}, found {min_log_var}")
         self.parts = nn.ModuleList(
             PartitionPosterior(feature_sizes, reads[name], hidden_size, size) for name, size in partition.items()
         )

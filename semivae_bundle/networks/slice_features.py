@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from semivae_bundle.networks.pooled_features import check_views
+from semivae_bundle.networks.pooled_features import check_shown, check_views
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -60,6 +60,7 @@ class SliceFeatures(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, C, D, H, W), z-scored over the brain and 0 outside -> (B, size)."""
+        check_shown(self.views, image)
         low, high = self.window
         shown = ((image.float() - low) / (high - low)).clamp(0, 1) * (image != 0).any(dim=1, keepdim=True)
         slices = self.slices_of(shown)

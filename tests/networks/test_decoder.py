@@ -15,12 +15,11 @@ MakeDecoder = Callable[..., SpatialBroadcastDecoder]
 @pytest.fixture
 def a_decoder(make_atlas) -> MakeDecoder:
     def make(
-        roi: Sequence[int] = (8, 16, 8), channels: Sequence[int] = (8, 4), atlas_channels: int = 3
+        roi: Sequence[int] = (8, 16, 8), channels: Sequence[int] = (8, 4), atlas_channels: int = 3, **options: int
     ) -> SpatialBroadcastDecoder:
         atlas = make_atlas(5, roi, image_channels=atlas_channels)
-        return SpatialBroadcastDecoder(
-            5, roi, 3, 4, channels, norm_groups=4, frequencies=2, anchors=2, directions=torch.zeros(4, 5), atlas=atlas
-        )
+        sizes = {"tumour_classes": 4, "norm_groups": 4, "frequencies": 2, "anchors": 2, **options}
+        return SpatialBroadcastDecoder(5, roi, 3, channels=channels, directions=torch.zeros(4, 5), atlas=atlas, **sizes)
 
     return make
 
@@ -151,6 +150,12 @@ def test_the_coordinates_are_no_part_of_the_weights(a_decoder: MakeDecoder) -> N
 def test_channels_must_be_positive_widths(a_decoder: MakeDecoder, channels: list[int]) -> None:
     with pytest.raises(ValueError, match="decoder: channels must hold at least one positive width"):
         a_decoder(channels=channels)
+
+
+@pytest.mark.parametrize(("option", "value"), [("anchors", 0), ("tumour_classes", 0), ("frequencies", -1)])
+def test_a_number_that_cannot_be_is_refused(a_decoder: MakeDecoder, option: str, value: int) -> None:
+    with pytest.raises(ValueError, match=f"decoder: .*, found .*{option}={value}"):
+        a_decoder(**{option: value})
 
 
 def test_a_roi_that_the_levels_cannot_double_to_is_refused(a_decoder: MakeDecoder) -> None:

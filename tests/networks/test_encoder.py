@@ -115,10 +115,16 @@ def test_where_something_is_changes_the_features() -> None:
     assert (encoder(here)[0]["appearance"] - encoder(there)[0]["appearance"]).abs().max() > 0.02
 
 
-@pytest.mark.parametrize("option", ["in_channels", "base_filters", "hidden_size"])
+@pytest.mark.parametrize("option", ["in_channels", "base_filters", "hidden_size", "pool_size", "pool_channels"])
 def test_a_size_below_one_is_refused_with_what_was_found(option: str) -> None:
-    with pytest.raises(ValueError, match=f"must be >= 1, found .*{option}=0"):
+    with pytest.raises(ValueError, match=rf"must be >= 1, found .*\b{option}=0"):
         an_encoder(**{option: 0})
+
+
+@pytest.mark.parametrize("groups", [0, -3])
+def test_a_norm_without_groups_is_refused(groups: int) -> None:
+    with pytest.raises(ValueError, match=f"norm_groups: expected at least 1, found {groups}"):
+        an_encoder(norm_groups=groups)
 
 
 @pytest.mark.parametrize("blocks", [[], [2, 0]])

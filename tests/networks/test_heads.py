@@ -73,6 +73,11 @@ def test_features_of_no_partition_are_refused(features: dict[str, int]) -> None:
             build()
 
 
+def test_heads_without_a_hidden_unit_are_refused() -> None:
+    with pytest.raises(ValueError, match="heads: hidden_size must be >= 1, found 0"):
+        MLPHeads(PARTITION, {"vol": 1}, hidden_size=0)
+
+
 TARGETS = {"vol": ["vol_total", "vol_et"], "shape": ["sphericity", "elongation"]}
 
 

@@ -44,3 +44,8 @@ def test_the_encoder_of_a_swin_unetr_gives_sixteen_times_its_first_width() -> No
 def test_views_that_show_nothing_are_refused(views: list[list[int]]) -> None:
     with pytest.raises(ValueError, match=r"views: expected lists of image channels, such as \[\[0, 1, 2, 3\]\]"):
         PooledFeatures(nn.Identity(), 4, views)
+
+
+def test_a_view_of_a_channel_that_the_image_does_not_have_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"views: \[\[0\], \[3\]\] name channel 3, .* and the image has 1"):
+        PooledFeatures(nn.Identity(), 1, [[0], [3]])(SCAN[:, :1])

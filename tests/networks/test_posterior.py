@@ -76,6 +76,9 @@ def test_the_log_variance_is_bounded_on_both_sides(bias: float, expected: float)
         ({"reads": {"vol": ["size"]}}, r"one entry for each of \['vol', 'residual'\], found \['vol'\]"),
         ({"hidden_size": 0}, "hidden_size must be >= 1, found 0"),
         ({"latent_size": 10}, "add up to 9"),
+        ({"min_log_var": 7.0}, "a finite min_log_var below 6.0, found 7.0"),
+        ({"min_log_var": float("nan")}, "a finite min_log_var below 6.0, found nan"),
+        ({"reads": {"vol": ["size", "size"], "residual": ["place"]}}, "every feature once .*'size', 'size'"),
     ],
 )
 def test_a_wrong_option_is_refused_with_what_was_found(options: dict[str, Any], said: str) -> None:
