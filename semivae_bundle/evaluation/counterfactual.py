@@ -86,11 +86,16 @@ def _check(latents: pd.DataFrame, columns: list[str], network: nn.Module, volume
 
 
 def _volumes_times(factor: float, predicted: Tensor, normalizer: Normalizer) -> Tensor:
-    """Predictions (n, F) with every volume `factor` times what it is; one at or below 0 mm³ has no multiples."""
+    """Predictions (n, F) with every volume `factor` times what it is; one at or below 0 mm³ has no multiples.
+
+    The others keep their standardised values: a shape that is residualised on the volume goes along with it, a volume
+    that is residualised on another is what is asked for.
+    """
     raw, asked = normalizer.inverse(predicted.double().cpu().numpy()), predicted.clone()
-    for position, scale in enumerate(normalizer.scales):
-        if feature_of(scale.column).partition == VOLUME:
-            volume_mm3 = np.maximum(np.expm1(raw[:, position]), 1.0)
-            change = (np.log1p(factor * volume_mm3) - np.log1p(volume_mm3)) / scale.std
-            asked[:, position] += torch.from_numpy(change).to(asked)
+    volumes = [place for place, scale in enumerate(normalizer.scales) if feature_of(scale.column).partition == VOLUME]
+    volume_mm3 = np.maximum(np.expm1(raw[:, volumes]), 1.0)
+    more = raw.copy()
+    more[:, volumes] += np.log1p(factor * volume_mm3) - np.log1p(volume_mm3)
+    change = normalizer.standardise(more) - normalizer.standardise(raw)
+    asked[:, volumes] += torch.from_numpy(change[:, volumes]).to(asked)
     return asked

@@ -105,6 +105,14 @@ class Normalizer:
                 raw[:, position] += polyval(raw[:, self.columns.index(scale.regressor)], scale.coefficients)
         return raw
 
+    def standardise(self, raw: FloatArray) -> FloatArray:
+        """The inverse of `inverse`: values (n, f) in the table's units, all of them present -> standardised ones."""
+        standardised = np.array(raw, dtype=np.float64)
+        for position, scale in enumerate(self.scales):
+            if scale.regressor is not None:
+                standardised[:, position] -= polyval(raw[:, self.columns.index(scale.regressor)], scale.coefficients)
+        return (standardised - [scale.mean for scale in self.scales]) / [scale.std for scale in self.scales]
+
     def physical_table(self, values: ArrayLike, subjects: Sequence[str] | None = None) -> pd.DataFrame:
         """Standardised values (n, f) -> physical ones, the unit in the column name: mm3, mm2, mm from the centre."""
         index = None if subjects is None else pd.Index(subjects, name="subject")

@@ -1,5 +1,6 @@
 """Codes at another volume, by a prior whose answer is known."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from semivae_bundle.evaluation.counterfactual import counterfactual, write_counterfactuals
+from semivae_bundle.evaluation.counterfactual import _volumes_times, counterfactual, write_counterfactuals
 from semivae_bundle.features.normalizer import ColumnScale, Normalizer
 from semivae_bundle.networks.conditional_prior import ConditionalPrior
 from semivae_bundle.networks.heads import StructuredHeads
@@ -53,6 +54,15 @@ def test_a_factor_of_one_leaves_every_code_where_it_is() -> None:
 def test_the_volume_is_doubled_and_stays_so_whatever_the_rest_does(noise) -> None:
     found, before = doubled(latents(), noise)["vol_total_mm3"], doubled(latents(), factor=1.0)["vol_total_mm3"]
     assert (found / before).to_numpy() == pytest.approx(2, rel=1e-3)
+
+
+def test_of_a_volume_that_is_residualised_on_another_the_volume_itself_is_doubled() -> None:
+    on_total = ColumnScale("vol_ncr", "vol", 0.2, 0.5, 30, "vol_total", (-3.0, 1.0))
+    scales = replace(SCALES, scales=(SCALES.scales[0], on_total, SCALES.scales[1]))
+    predicted = torch.tensor([[0.3, 1.0, 0.0], [-0.2, 0.4, 1.0]])
+    before, after = (scales.physical_table(one) for one in (predicted, _volumes_times(2.0, predicted, scales)))
+    for name in ("vol_total_mm3", "vol_ncr_mm3"):
+        assert (after[name] / before[name]).to_numpy() == pytest.approx(2, rel=1e-5)
 
 
 def test_a_scan_keeps_what_is_its_own_while_the_rest_follows_the_volume() -> None:
