@@ -94,7 +94,12 @@ def _cropped(labels: ArrayLike) -> tuple[NDArray[np.uint8], FloatArray, tuple[in
         raise ValueError(
             f"mask: expected a 3-D array (x, y, z), found shape {mask.shape}; take one label map, no channels"
         )
-    if not (np.issubdtype(mask.dtype, np.integer) or mask.dtype == np.bool_):
+    if mask.dtype == np.bool_:
+        raise ValueError(
+            "mask: expected integer labels, found bool, which is a region and no label map: True would count as "
+            "necrotic core; give each voxel its label, 0 to 3"
+        )
+    if not np.issubdtype(mask.dtype, np.integer):
         raise ValueError(
             f"mask: expected integer labels, found {mask.dtype}; read it with semivae_bundle.data.masks.read_mask"
         )

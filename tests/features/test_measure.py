@@ -172,6 +172,7 @@ def test_empty_mask_has_no_region():
     [
         (np.zeros((1, 4, 4, 4), dtype=int), UNIT, "3-D array"),
         (np.zeros((4, 4, 4)), UNIT, "expected integer labels, found float64"),
+        (np.ones((4, 4, 4), dtype=bool), UNIT, "found bool, which is a region and no label map"),
         (np.full((4, 4, 4), 4), UNIT, r"labels 0 to 3, found \[4\]"),
         (np.full((4, 4, 4), -1), UNIT, r"labels 0 to 3, found \[-1\]"),
         (np.ones((4, 4, 4), dtype=int), (1.0, 1.0), "spacing_mm: expected three positive lengths"),
