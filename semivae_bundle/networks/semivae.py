@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 OUTPUTS = (*("mean", "log_var", "latent", "explained", "features"), *("reconstruction", "tumour_logits", "seen_logits"))
+OUTPUTS += ("added", "prior_mean", "prior_log_var")  # of HierarchicalSemiVAE
 
 
 class SemiVAE(nn.Module):

@@ -105,11 +105,12 @@ def test_an_extra_output_is_read_from_the_mean_by_its_name(make_network, image: 
     assert torch.equal(output["features_log_var"], network.extra["features_log_var"](output["mean"]))
 
 
-def test_an_extra_output_does_not_take_another_s_name(make_network) -> None:
+@pytest.mark.parametrize("name", ["mean", "prior_log_var"])
+def test_an_extra_output_does_not_take_another_s_name(make_network, name: str) -> None:
     network = make_network()
     parts = {name: module for name, module in network.named_children() if name != "extra"}
-    with pytest.raises(ValueError, match=r"extra outputs need names other than .*, found \['mean'\]"):
-        SemiVAE(**parts, extra={"mean": torch.nn.Identity()})
+    with pytest.raises(ValueError, match=rf"extra outputs need names other than .*, found \['{name}'\]"):
+        SemiVAE(**parts, extra={name: torch.nn.Identity()})
 
 
 @pytest.mark.parametrize("heads", ["structured", "mlp", "grouped", "invertible"])
