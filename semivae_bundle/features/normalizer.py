@@ -169,11 +169,19 @@ class Normalizer:
 
 
 def present_values(features: pd.DataFrame, column: str) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Values of one column (n,) in the table's units, and where its region is present (n,); values elsewhere are 0."""
+    """Values of one column (n,) in the table's units, and where its region is present (n,); values elsewhere are 0.
+
+    ValueError for a present region without a number, which no measurement gives.
+    """
     presence = presence_column(column)
     missing = [name for name in (column, presence) if name not in features.columns]
     if missing:
         raise ValueError(f"features: the columns {missing} are missing; pass a table made by `precompute`")
     values = features[column].to_numpy(dtype=np.float64)
-    present = (features[presence].to_numpy(dtype=np.float64) == 1) & np.isfinite(values) & (values != SENTINEL)
+    present = features[presence].to_numpy(dtype=np.float64) == 1
+    if (damaged := present & (~np.isfinite(values) | (values == SENTINEL))).any():
+        raise ValueError(
+            f"features: {list(features.index[damaged][:3])}: {presence} is 1 and {column} is {values[damaged][0]}, so "
+            "the table is damaged or was edited; remove these rows and run `precompute` again"
+        )
     return np.where(present, values, 0.0), present

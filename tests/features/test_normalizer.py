@@ -50,6 +50,18 @@ def test_unlabelled_subject_is_absent_throughout(normalizer, features):
     assert not values[1].any()
 
 
+@pytest.mark.parametrize("value", [SENTINEL, float("nan")])
+def test_a_present_region_without_a_number_is_refused(normalizer, features, value):
+    features.loc["b", "surface_total"] = value
+    with pytest.raises(ValueError, match=r"\['b'\]: has_total is 1 and surface_total is (-10.0|nan), .* damaged"):
+        normalizer.transform(features)
+
+
+def test_standardising_undoes_the_inverse(normalizer):
+    values = np.random.default_rng(0).normal(size=(4, 5))
+    np.testing.assert_allclose(normalizer.standardise(normalizer.inverse(values)), values, atol=1e-9)
+
+
 def test_inverse_returns_what_is_present(normalizer, features):
     values, present = normalizer.transform(features)
     raw = features[list(normalizer.columns)].to_numpy()
