@@ -102,3 +102,9 @@ def test_of_a_list_which_is_never_called_every_entry_is_a_unit(make_network, ima
     network.encoder.stages[1][0].conv1.register_forward_hook(lambda *_: runs.append("block"))
     gradients(network, image)
     assert runs == ["block", "block"]
+
+
+@pytest.mark.parametrize("again", ["encoder.stages.*.*", "encoder.stages.0.0.conv1", "encoder*stages"])
+def test_a_unit_within_another_is_refused(make_network, again: str) -> None:
+    with pytest.raises(ValueError, match="one within another, or named twice, is no unit of its own"):
+        checkpointed(make_network(), ["encoder.stages.*.*", again])
