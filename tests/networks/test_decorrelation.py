@@ -1,5 +1,8 @@
 """What earlier partitions explain of later ones."""
 
+import os
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
@@ -93,3 +96,28 @@ def test_the_statistics_travel_with_the_weights() -> None:
 def test_a_momentum_beyond_its_range_is_refused(momentum: float) -> None:
     with pytest.raises(ValueError, match=r"momentum in \(0, 1\], found"):
         SequentialDecorrelation(SIZES, momentum)
+
+
+def in_a_process(rank: int, folder: str) -> None:
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "RANK": str(rank), "WORLD_SIZE": "2"}
+    torch.set_num_threads(1)
+    store = torch.distributed.FileStore(f"{folder}/store", 2)
+    torch.distributed.init_process_group("gloo", store=store, rank=rank, world_size=2)
+    layer = SequentialDecorrelation(SIZES, 0.3)
+    for step in range(3):
+        layer(raw_means(16, seed=step)[8 * rank : 8 * rank + 8])
+    torch.save(layer.state_dict(), f"{folder}/{rank}.pt")
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_have_the_statistics_and_coefficients_of_one_on_the_joined_batch(tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(in_a_process, args=(str(tmp_path),), nprocs=2)
+    alone = SequentialDecorrelation(SIZES, 0.3)
+    for step in range(3):
+        alone(raw_means(16, seed=step))
+    assert alone.coefficients.abs().max() > 0.1
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    for name, value in alone.state_dict().items():
+        assert torch.equal(first[name], second[name])
+        torch.testing.assert_close(first[name], value, rtol=1e-4, atol=1e-5)
