@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
+from monai.networks import eval_mode
 from torch import Tensor, nn
 
 from semivae_bundle.networks.blocks import (
@@ -178,7 +179,8 @@ class SpatialBroadcastDecoder(nn.Module):
 
 def check_atlas(atlas: nn.Module, latent_size: int, image_channels: int, roi_size: Sequence[int]) -> None:
     """Raise ValueError unless `atlas` draws (1, image_channels, *roi_size) from a code of `latent_size`."""
-    with torch.no_grad():
+    # In evaluation mode, so that no running statistic sees the zeros. Without gradient.
+    with eval_mode(atlas):
         drawn = tuple(atlas(torch.zeros(1, latent_size)).shape)
     if drawn != (1, image_channels, *roi_size):
         raise ValueError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
+from monai.networks import eval_mode
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
@@ -147,7 +148,8 @@ def check_stem(stem: nn.Module, in_channels: int, out_channels: int) -> None:
     """Raise ValueError unless `stem` takes `in_channels` and gives `out_channels` at half the sides."""
     expected = (1, out_channels, 4, 4, 4)
     try:
-        with torch.no_grad():
+        # In evaluation mode, so that no running statistic sees the zeros. Without gradient.
+        with eval_mode(stem):
             found: tuple[int, ...] | str = tuple(stem(torch.zeros(1, in_channels, 8, 8, 8)).shape)
     except RuntimeError as error:
         found = str(error)
