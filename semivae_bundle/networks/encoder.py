@@ -29,7 +29,8 @@ class ResNetEncoder(nn.Module):
     so that the few labels teach every voxel instead of one number per scan.
 
     `readouts` adds features by its own names: modules with an int `size` and
-    (image (B, C, D, H, W), maps of the stages, finest first, tumour logits (B, 4, D, H, W)) -> (B, size).
+    (image (B, C, D, H, W), maps of the stages, finest first, tumour logits (B, 4, D, H, W)) -> (B, size). The logits
+    come without gradient, for the moments' reason.
 
     `stem`: (B, in_channels, D, H, W) -> (B, base_filters, D/2, H/2, W/2) in place of the plain one, a convolution over
     all channels at once.
@@ -110,7 +111,7 @@ class ResNetEncoder(nn.Module):
         size, place, form = self.moments(logits.detach())
         features = {"appearance": appearance, "size": size, "place": place, "form": form}
         for name, readout in self.readouts.items():
-            features[name] = readout(image, maps, logits)
+            features[name] = readout(image, maps, logits.detach())
         return features, logits
 
     def look(self, image: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:

@@ -164,3 +164,23 @@ def test_a_readout_leaves_the_other_features_as_they_are() -> None:
 def test_a_readout_may_not_take_a_name_that_the_encoder_uses() -> None:
     with pytest.raises(ValueError, match=r"names other than .*found .'size'"):
         an_encoder(readouts={"size": OfTheImage()})
+
+
+class OfTheLogits(nn.Module):
+    """A readout of one number, the mean logit."""
+
+    size = 1
+
+    def forward(self, image: Tensor, maps: list[Tensor], logits: Tensor) -> Tensor:
+        """As ResNetEncoder asks."""
+        return logits.mean(dim=(1, 2, 3, 4))[:, None]
+
+
+def test_a_readout_of_the_segmentation_leaves_its_weights_alone_as_the_moments_do() -> None:
+    assert not an_encoder(readouts={"logit": OfTheLogits()})(an_image())[0]["logit"].requires_grad
+
+
+def test_a_stem_is_tried_without_a_trace_in_its_running_statistics() -> None:
+    stem = nn.Sequential(nn.Conv3d(4, 4, 3, stride=2, padding=1), nn.BatchNorm3d(4))
+    assert an_encoder(stem=stem).stem[1].num_batches_tracked == 0
+    assert stem.training
