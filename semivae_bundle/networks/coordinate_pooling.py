@@ -15,9 +15,9 @@ UNIT = 0.25
 class CoordinatePooling(nn.Module):
     r"""A readout of places (DSNT, arXiv:1801.07372, equations 3 to 5): softmax over the voxels of a map -> (B, 4 K).
 
-    For each of `heads` K: $E[x], E[y], E[z]$ over the weights, and the spread $\sqrt{(Var[x] + Var[y] + Var[z]) / 3}$.
-    The weights are a 1x1x1 convolution of stage `stage`'s map, 0 the finest, of `channels`. In units of UNIT half sides
-    of the field of view: a centre lies in [-4, 4].
+    For each of `heads` K: $E[x], E[y], E[z]$ over the weights, each on the voxel that its cell is centred on, and the
+    spread $\sqrt{(Var[x] + Var[y] + Var[z]) / 3}$. The weights are a 1x1x1 convolution of stage `stage`'s map, 0 the
+    finest, of `channels`. In units of UNIT half sides of the field of view: a centre lies in [-4, 4].
 
     A body that moves moves the output as far, wherever training saw it, which no pooling over cells promises. Near the
     border the encoder's padding bends this, and weight that is spread over the rest draws every centre to the middle.
@@ -40,9 +40,11 @@ class CoordinatePooling(nn.Module):
         weights = self.map(torch.softmax(scores.flatten(2), dim=2).reshape(scores.shape))
         centre = []
         variance = torch.zeros_like(weights[:, :, 0, 0, 0])
-        for along in [weights.sum(dim=(3, 4)), weights.sum(dim=(2, 4)), weights.sum(dim=(2, 3))]:
-            side = along.shape[2]
-            places = (torch.arange(side, device=along.device, dtype=along.dtype) + 0.5) / side * 2 - 1
+        for axis, along in enumerate([weights.sum(dim=(3, 4)), weights.sum(dim=(2, 4)), weights.sum(dim=(2, 3))]):
+            voxels, side = image.shape[2 + axis], along.shape[2]
+            # Convolutions of stride 2 centre cell i of a map of stride s on voxel s i.
+            cells = torch.arange(side, device=along.device, dtype=along.dtype) * (voxels // side)
+            places = (cells + 0.5) / voxels * 2 - 1
             mean = (along * places).sum(dim=2)
             variance = variance + (along * (places - mean.unsqueeze(2)).square()).sum(dim=2)
             centre.append(mean)

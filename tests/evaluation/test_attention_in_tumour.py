@@ -10,6 +10,7 @@ from semivae_bundle.evaluation.attention_export import AttentionExport
 from semivae_bundle.evaluation.attention_in_tumour import AttentionInTumour
 from semivae_bundle.evaluation.attention_maps import AttentionWatch, enlarged, share_inside
 from semivae_bundle.networks.attention_map import AttentionMap
+from semivae_bundle.networks.blocks import ResidualBlock
 
 
 class Readout(nn.Module):
@@ -46,12 +47,30 @@ def a_region(*corners: tuple[int, int]) -> Tensor:
 
 
 def test_a_map_in_the_region_has_all_of_its_mass_there_and_an_even_one_the_region_s_share() -> None:
-    region = a_region((2, 6))
+    region = a_region((1, 6))  # about the voxels 2 and 4 of the cells 1 and 2, a cell wide each
     inside, even = torch.zeros(1, 1, 4, 4, 4), torch.full((1, 1, 4, 4, 4), 0.3)
     inside[:, :, 1:3, 1:3, 1:3] = 0.2
     assert share_inside([inside], region).item() == pytest.approx(1)
-    assert share_inside([even], region).item() == pytest.approx(1 / 8)
-    assert share_inside([1 - 5 * inside], region).item() == 0
+    assert share_inside([even], region).item() == pytest.approx((5 / 8) ** 3)
+    assert share_inside([1 - 5 * inside], a_region((2, 5))).item() == 0
+
+
+def test_a_map_lies_where_the_encoder_looked() -> None:
+    """One bright voxel through a fresh encoder, without its norms, which look at the whole map."""
+    torch.manual_seed(0)
+    stem = nn.Conv3d(1, 32, 3, stride=2, padding=1, bias=False)
+    stages = nn.Sequential(stem, *(ResidualBlock(32, 32, stride, norm_groups=4) for stride in (1, 2)))
+    for block in stages[1:]:
+        block.norm1, block.norm2 = nn.Identity(), nn.Identity()
+    bright = torch.zeros(64, 1, 32, 32, 32)
+    for k, image in enumerate(bright):  # at every place within a cell
+        image[0, 16 + k // 16, 16 + k // 4 % 4, 12 + k % 4] = 1.0
+    with torch.no_grad():
+        seen = stages(bright).square().sum(dim=1, keepdim=True)
+    mass = enlarged([seen], bright.shape[2:]).sum(dim=(0, 1))
+    places = torch.arange(32.0)
+    centre = torch.stack([(mass.sum(dim=other) * places).sum() for other in ((1, 2), (0, 2), (0, 1))]) / mass.sum()
+    torch.testing.assert_close(centre, torch.tensor([17.5, 17.5, 13.5]), atol=0.5, rtol=0)
 
 
 def test_several_maps_of_several_grids_count_alike() -> None:
@@ -68,7 +87,7 @@ def test_a_map_of_nothing_has_no_share() -> None:
 def test_maps_of_several_grids_are_laid_side_by_side() -> None:
     maps = [torch.full((1, 2, 4, 4, 4), 0.25), torch.full((1, 1, 2, 2, 2), 0.5)]
     assert enlarged(maps, (8, 8, 8)).amax(dim=(0, 2, 3, 4)).tolist() == [0.25, 0.25, 0.5]
-    assert enlarged(maps, (8, 6, 4)).shape == (1, 3, 8, 6, 4)
+    assert enlarged(maps, (8, 12, 4)).shape == (1, 3, 8, 12, 4)
 
 
 def test_the_latest_forward_is_seen_while_watched_and_not_after() -> None:
@@ -85,7 +104,7 @@ def test_the_latest_forward_is_seen_while_watched_and_not_after() -> None:
 
 
 def test_the_section_has_the_mean_share_by_partition_over_scans_with_a_mask() -> None:
-    network, regions = Looking(), a_region((2, 6), (0, 4), (0, 8))
+    network, regions = Looking(), a_region((1, 6), (0, 3), (0, 8))
     image = a_region((2, 6), (4, 8), (0, 8)).repeat(1, 4, 1, 1, 1)
     gathered = AttentionInTumour(network, ["vol", "loc"])
     gathered.start()
@@ -96,7 +115,7 @@ def test_the_section_has_the_mean_share_by_partition_over_scans_with_a_mask() ->
     assert section.keys() == {"loc", "even_over_brain"}
     # All of it, none of it, and a scan that nobody has drawn a mask for.
     assert (section["loc"]["value"], section["loc"]["subjects"]) == (pytest.approx(0.5), 2)
-    assert section["even_over_brain"]["value"] == pytest.approx(1 / 8)
+    assert section["even_over_brain"]["value"] == pytest.approx((5**3 + 3**3) / 2 / 8**3)
     json.dumps(section)
 
 
@@ -110,3 +129,8 @@ def test_a_network_without_maps_has_no_section() -> None:
 def test_maps_of_a_network_without_any_cannot_be_exported() -> None:
     with pytest.raises(ValueError, match="reads some, found none; lay the recipe"):
         AttentionExport(nn.Linear(2, 2), {"vol": 2})
+
+
+def test_a_grid_that_a_map_does_not_divide_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"expected sides that divide those of the grid, \[8, 8, 6\]"):
+        enlarged([torch.ones(1, 1, 4, 4, 4)], (8, 8, 6))

@@ -33,6 +33,14 @@ def test_a_single_voxel_is_found_at_its_centre_without_spread() -> None:
     assert spread == pytest.approx(1e-5**0.5, abs=1e-6)
 
 
+def test_a_cell_of_a_coarser_map_lies_on_the_voxel_that_it_is_centred_on() -> None:
+    cells = torch.zeros(1, 1, 8, 4, 16)
+    cells[0, 0, 1, 2, 15] = 1.0
+    image = torch.zeros(1, 1, 32, 16, 64)
+    found = (UNIT * a_pooling(scale=200.0)(image, [cells], image)[0, :3]).tolist()
+    assert found == pytest.approx((9 / 32 - 1, 17 / 16 - 1, 121 / 64 - 1), abs=1e-6)
+
+
 def test_an_even_map_lies_in_the_middle_with_the_spread_of_the_grid() -> None:
     found = UNIT * read(a_pooling(), torch.ones(1, 1, 64, 64, 64))[0]
     # A uniform variable on [-1, 1] has variance 1/3; that of n centres is (1 - 1/n²)/3.
