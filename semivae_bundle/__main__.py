@@ -134,8 +134,8 @@ def per_modality(dataset_dir: str, output_dir: str, recipe: Any = (), **options:
     files = [*config_files(root, ["train.json"], recipe), str(find_recipe("single_modality", root))]
     given = {name: value for name, value in options.items() if value is not None}
     check_options(given, files)
-    folders = [folder_option(*one) for one in (("dataset_dir", dataset_dir), ("output_dir", output_dir))]
-    train_per_modality(*folders, files, {"bundle_root": str(root), **given})
+    data, output = folder_option("dataset_dir", dataset_dir), folder_option("output_dir", output_dir)
+    train_per_modality(data, output, files, {"bundle_root": str(root), **given})
 
 
 def calibrate(dataset_dir: str | None = None, output_dir: str | None = None, recipe: Any = (), **options: Any) -> None:
@@ -193,9 +193,9 @@ def compare(
     """
     from semivae_bundle.evaluation.comparison_report import write_comparison
 
-    runs = [Path(folder_option(*one)) for one in (("first", first), ("second", second))]
-    folder = runs[1] / "comparison" if output_dir is None else Path(folder_option("output_dir", output_dir))
-    file, text = write_comparison(*runs, folder, draws=draws, false_discovery_rate=false_discovery_rate)
+    one, other = Path(folder_option("first", first)), Path(folder_option("second", second))
+    folder = other / "comparison" if output_dir is None else Path(folder_option("output_dir", output_dir))
+    file, text = write_comparison(one, other, folder, draws=draws, false_discovery_rate=false_discovery_rate)
     print(f"{text}\n{file}: written")
 
 

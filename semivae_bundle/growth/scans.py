@@ -34,11 +34,11 @@ def read_scans(folder: Path) -> pd.DataFrame:
     for key in KEYS[1:]:
         differs = features[key].fillna("") != told[key].fillna("")
         if differs.any():
-            first = str(differs.idxmax())
+            subjects = list(features.index[differs])
+            found = " and ".join(str(table[key][subjects[0]]) for table in (features, told))
             raise ValueError(
                 f"{folder}: expected one {key} of a scan in features.csv and latents.csv, found two for "
-                f"{listed(list(features.index[differs]))} ({first}: {features.loc[first, key]} and "
-                f"{told.loc[first, key]}); {advice}"
+                f"{listed(subjects)} ({subjects[0]}: {found}); {advice}"
             )
     # Both have the verdict.
     return pd.concat([features, told.drop(columns=[*KEYS[1:], VERDICT], errors="ignore")], axis="columns").reset_index(
