@@ -7,8 +7,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-OUTPUTS = (*("mean", "log_var", "latent", "explained", "features"), *("reconstruction", "tumour_logits", "seen_logits"))
-OUTPUTS += ("added", "prior_mean", "prior_log_var")  # of HierarchicalSemiVAE
+OUTPUTS = (
+    *("mean", "log_var", "latent", "explained", "features", "reconstruction", "tumour_logits", "seen_logits"),
+    *("added", "prior_mean", "prior_log_var"),  # of HierarchicalSemiVAE
+)
 
 
 class SemiVAE(nn.Module):
