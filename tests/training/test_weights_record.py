@@ -12,6 +12,8 @@ from torch import nn
 from semivae_bundle.evaluation.prerequisites import require_fit
 from semivae_bundle.features.normalizer import Normalizer
 from semivae_bundle.networks.checkpointing import checkpointed
+from semivae_bundle.networks.frozen_features import FrozenFeatures
+from semivae_bundle.networks.pooled_features import PooledFeatures
 from semivae_bundle.training.frozen import frozen_network
 from semivae_bundle.training.initial_weights import started_from
 from semivae_bundle.training.settings import differing
@@ -125,3 +127,13 @@ def test_an_option_that_only_another_release_has_and_pytorch_s_own_words_do_not_
     write_weights_record(weights, "", {"network.0": f"{norm}(4, 4)"})
     with pytest.raises(ValueError, match=r"network\.0: then"):
         require_made_of(weights, network)
+
+
+def test_a_frozen_network_counts_by_what_it_is_shown_and_not_by_its_insides(weights: Path) -> None:
+    def reading(views: list[list[int]], network: nn.Module) -> nn.Module:
+        return nn.Sequential(FrozenFeatures(PooledFeatures(network, 2, views), size=3))
+
+    write_weights_record(weights, "", options_of(reading([[0, 1]], nn.Sequential(nn.Conv3d(2, 2, 1)))))
+    require_made_of(weights, reading([[0, 1]], nn.Sequential(nn.Identity())))
+    with pytest.raises(ValueError, match=r"extractor.module.views.0.0: then 0, now 1"):
+        require_made_of(weights, reading([[1, 0]], nn.Sequential(nn.Conv3d(2, 2, 1))))
