@@ -95,6 +95,7 @@ def loader(
         parser["roi_size"] = [roi] * 3
         parser["dataset_dir"], parser["output_dir"] = f"{folder}/data", f"{folder}/outputs"
         parser["split_fractions"] = FRACTIONS
+        parser["residualise"] = {}  # which a dozen phantoms are too few for
         dataset = parser.get_parsed_content("train#dataset")
         dataset.prepare(progress=False)
         print(f"{'augmentation':<14}{'processes':>10}{'scans/s':>10}{'s per batch of ' + str(batch):>20}")
