@@ -20,7 +20,7 @@ import fire
 import torch
 from torch import Tensor
 
-from semivae_bundle.data.files import atomic_path
+from semivae_bundle.data.files import atomic_path, sha256_of_file
 from semivae_bundle.training.weights_record import write_weights_record
 
 ZOO_LIMIT_MB = 25.0  # larger files have to lie elsewhere, behind a URL
@@ -57,7 +57,7 @@ def ship(output_dir: str, models_dir: str = "models") -> None:
         torch.save(state, part)
     with atomic_path(target / "normalizer.json") as part:
         part.write_bytes(normalizer)
-    write_weights_record(target / "model.pt", record["made_for"], record.get("made_of", {}))
+    write_weights_record(target / "model.pt", record["made_for"], record.get("made_of", {}), sha256_of_file(files[0]))
     if (target / "calibration.json").is_file():
         print(f"{target / 'calibration.json'}: of the weights before these; calibrate again")
     megabytes = (target / "model.pt").stat().st_size / 1e6

@@ -37,6 +37,7 @@ def test_large_weights_are_halved_and_load_as_they_were_to_three_digits(trained:
     record = json.loads((tmp_path / "models" / "model.json").read_text())
     assert (record["made_for"], record["made_of"]) == ("made for", {"network.heads": "a"})
     assert record["sha256"] == sha256_of_file(tmp_path / "models" / "model.pt")
+    assert record["made_from"] == sha256_of_file(tmp_path / "outputs" / "checkpoints" / "model.pt")
 
 
 def test_a_weight_that_half_precision_cannot_hold_is_named() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -19,6 +20,12 @@ PANELS: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
     ("Correlation between partitions", "largest |r|", lambda n: n.startswith("semivae/corr_")),
     ("Weights of the terms", "share of the largest", lambda n: n.startswith("weight/")),
 )
+
+
+def history_file_of(evaluation_dir: Path, provenance: Mapping[str, Any]) -> Path | None:
+    """metrics.csv above an evaluation, if it is there and of the training that made the evaluated weights."""
+    file = evaluation_dir.resolve().parent / "metrics.csv"
+    return file if provenance.get("trained_here") and file.is_file() else None
 
 
 def read_history(metrics_file: Path) -> pd.DataFrame:

@@ -28,10 +28,10 @@ def write_figures(
     normalizer: Normalizer,
     partition: Mapping[str, int],
     report: Mapping[str, Any],
-    history_file: Path,
+    history_file: Path | None,
     project: Projection = pca_projection,
 ) -> list[Path]:
-    """Write the PNGs and return their paths. Without `history_file` (weights from elsewhere): no training curves."""
+    """Write the PNGs and return their paths. Without `history_file` (weights from elsewhere) no training curves."""
     chance = {pair: figures["chance_level"] for pair, figures in report["independence"]["pairs"].items()}
     written = [
         save_figure(scatter_figure(results, normalizer, report["features"]), folder / "predicted_against_measured.png"),
@@ -52,8 +52,10 @@ def write_figures(
     # A page of an earlier evaluation, of another split perhaps, must not pass for one of this.
     for old in set(folder.glob("reconstruction_*.png")) - set(written):
         old.unlink()
-    if history_file.is_file():
-        written.append(save_figure(training_figure(read_history(history_file)), folder / "training_curves.png"))
+    curves = folder / "training_curves.png"
+    if history_file is not None:
+        written.append(save_figure(training_figure(read_history(history_file)), curves))
     else:
-        logger.info("no training curves: %s is not there", history_file)
+        logger.info("no training curves: no metrics.csv here of the training of these weights")
+        curves.unlink(missing_ok=True)
     return written

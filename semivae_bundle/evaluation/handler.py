@@ -19,6 +19,7 @@ from semivae_bundle.data.files import atomic_path, write_json_atomically
 from semivae_bundle.evaluation.attention_in_tumour import AttentionInTumour
 from semivae_bundle.evaluation.calibration import Calibration
 from semivae_bundle.evaluation.coverage import coverage_section
+from semivae_bundle.evaluation.figure_training import history_file_of
 from semivae_bundle.evaluation.figures import write_figures
 from semivae_bundle.evaluation.latent_options import LatentOptions
 from semivae_bundle.evaluation.latent_projection import Projection, pca_projection
@@ -123,7 +124,7 @@ class EvaluationReport:
         write_json_atomically(self.folder / "metrics.json", report)
         with atomic_path(self.folder / "predictions.csv") as part:
             predictions_table(results, self.normalizer, self.partition).to_csv(part)
-        history_file = self.output_dir / "metrics.csv"
+        history_file = history_file_of(self.folder, self.provenance)
         figures = write_figures(
             self.folder, results, self.shown, self.normalizer, self.partition, report, history_file, self.projection
         )

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from semivae_bundle.data.files import write_text_atomically
-from semivae_bundle.evaluation.figure_training import read_history
+from semivae_bundle.evaluation.figure_training import history_file_of, read_history
 from semivae_bundle.evaluation.page_context import page_context
 from semivae_bundle.evaluation.page_numbers import DASH, between, estimate, number, unit
 from semivae_bundle.evaluation.verdict_targets import VerdictTargets
@@ -24,15 +24,15 @@ DRAWN_ANEW = {"leakage"}  # the page has it as a table
 
 
 def write_report_page(folder: Path, targets: VerdictTargets) -> Path:
-    """Write report.html beside metrics.json, from what stands there and in metrics.csv above; the same bytes for the
-    same files. `targets` are those of the verdicts.
+    """Write report.html beside metrics.json, from what stands there and, where it is of the training of the
+    same weights, in metrics.csv above; the same bytes for the same files. `targets` are those of the verdicts.
     """
     report = read_metrics(folder)
     report["verdict_targets"] = asdict(targets)
     predictions = read_predictions(folder / "predictions.csv")
     figures = sorted(file for file in folder.glob("*.png") if file.stem not in DRAWN_ANEW)
-    history_file = folder.resolve().parent / "metrics.csv"
-    history = read_history(history_file) if history_file.is_file() else None
+    history_file = history_file_of(folder, report["provenance"])
+    history = None if history_file is None else read_history(history_file)
     page = (
         _environment()
         .get_template("report.html.j2")

@@ -28,15 +28,26 @@ FREE = re.compile(r"\.momentum$|\.extractor\.module\.network")
 NAMED_OPTIONS = re.compile(r",?\s*\w+=.*(?=\)$)")
 
 
-def write_weights_record(weights_file: str | Path, made_for: str, made_of: Mapping[str, str]) -> Path:
-    """Write model.json beside model.pt: its hash; `made_for`, which names cohort, split and measurement; and `made_of`,
-    the options of the network (`options_of`), of which many leave no trace in the weights.
+def write_weights_record(
+    weights_file: str | Path, made_for: str, made_of: Mapping[str, str], made_from: str | None = None
+) -> Path:
+    """Write model.json beside model.pt: its hash; `made_for`, which names cohort, split and measurement; `made_of`,
+    the options of the network (`options_of`), of which many leave no trace in the weights; and `made_from`, the hash of
+    the weights that these are a smaller copy of.
     """
     path = Path(weights_file)
     file = path.with_suffix(".json")
     content = {"schema": SCHEMA, "sha256": sha256_of_file(path), "made_for": made_for, "made_of": dict(made_of)}
-    write_json_atomically(file, content)
+    write_json_atomically(file, content if made_from is None else content | {"made_from": made_from})
     return file
+
+
+def are_same_weights(weights_file: str | Path, trained_file: str | Path) -> bool:
+    """Whether the first are those of the second, or made from them, as the record beside them says."""
+    first, second = Path(weights_file), Path(trained_file)
+    if not (first.is_file() and second.is_file()):
+        return False
+    return sha256_of_file(second) in (sha256_of_file(first), _record_of(first).get("made_from"))
 
 
 def options_of(network: nn.Module) -> dict[str, str]:

@@ -55,7 +55,7 @@ def test_leakage_is_drawn_for_each_model_and_its_old_page_goes_where_there_is_no
     single = replace(results, patients=results.subjects)
     for one, drawn in ((single, True), (results, False)):
         report = metrics_report(one, normalizer, partition, INTERVALS, {}, LATENT, None)
-        write_figures(tmp_path, one, [], normalizer, partition, report, history_file=tmp_path / "metrics.csv")
+        write_figures(tmp_path, one, [], normalizer, partition, report, history_file=None)
         assert (tmp_path / "leakage.png").exists() == drawn
 
 
@@ -81,7 +81,8 @@ def test_without_a_history_there_are_no_training_curves(
     results: Results, normalizer: Normalizer, partition: dict[str, int], tmp_path: Path
 ) -> None:
     report = metrics_report(results, normalizer, partition, INTERVALS, {}, LATENT, None)
-    write_figures(tmp_path, results, [], normalizer, partition, report, history_file=tmp_path / "metrics.csv")
+    (tmp_path / "training_curves.png").write_bytes(b"of an earlier evaluation")
+    write_figures(tmp_path, results, [], normalizer, partition, report, history_file=None)
     assert not (tmp_path / "training_curves.png").exists()
 
 

@@ -15,6 +15,7 @@ from semivae_bundle.__main__ import main
 from semivae_bundle.data.files import write_json_atomically
 from semivae_bundle.evaluation.calibration import Calibration
 from semivae_bundle.evaluation.coverage import coverage_section
+from semivae_bundle.evaluation.figure_training import history_file_of
 from semivae_bundle.evaluation.figures import write_figures
 from semivae_bundle.evaluation.latent_options import LatentOptions
 from semivae_bundle.evaluation.page_context import CONTENTS
@@ -33,6 +34,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 PROVENANCE = {
     "package_version": "1.2.3",
     "checkpoint": {"file": "checkpoints/model.pt", "sha256": "f" * 64},
+    "trained_here": True,
     "split": "test",
     "split_sha256": "0" * 64,
     "seed": 0,
@@ -50,7 +52,7 @@ class Evaluation:
 
     def write(self, results: Results, shown: list[ShownSubject], *drop: str, **sections: Any) -> None:
         report = metrics_report(results, self.normalizer, self.partition, INTERVALS, PROVENANCE, LATENT, None)
-        history = self.folder.parent / "metrics.csv"
+        history = history_file_of(self.folder, PROVENANCE)
         write_figures(self.folder, results, shown, self.normalizer, self.partition, report, history)
         kept = {name: section for name, section in report.items() if name not in drop} | sections
         write_json_atomically(self.folder / "metrics.json", kept)
