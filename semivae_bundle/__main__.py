@@ -26,6 +26,7 @@ from semivae_bundle.bundle_run import (
     folder_option,
     run_step,
 )
+from semivae_bundle.command_words import check_words
 from semivae_bundle.data.flags import read_flags
 from semivae_bundle.growth.priors import PHANTOM_LOG_CAPACITY, PHANTOM_LOG_RATE
 
@@ -348,10 +349,11 @@ def asking_for_help(arguments: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; exit code 2 with a message for what the user can repair, 130 when interrupted."""
+    words = asking_for_help(sys.argv[1:] if arguments is None else arguments)
     try:
-        fire.Fire(
-            COMMANDS, command=asking_for_help(sys.argv[1:] if arguments is None else arguments), name="semivae_bundle"
-        )
+        if words and words[0] in COMMANDS:
+            check_words(words[0], COMMANDS[words[0]], words[1:])
+        fire.Fire(COMMANDS, command=words, name="semivae_bundle")
     except SystemExit as leaving:
         if not isinstance(leaving.code, str):
             raise
@@ -362,7 +364,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(INTERRUPTED) from None
     except Exception as error:
         if (reason := expected_error(error)) is None:
-            raise
+            traceback.print_exc()
+            # Below what MONAI wrapped around it, which says only which component could not be made.
+            *_, first = _chain(error)
+            print(f"semivae_bundle: {type(first).__name__}: {first}", file=sys.stderr)
+            raise SystemExit(1) from None
         print(f"semivae_bundle: {reason}", file=sys.stderr)
         raise SystemExit(2) from None
 

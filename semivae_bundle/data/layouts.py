@@ -27,7 +27,7 @@ _LAYOUTS = (
     "BraTS <= 2021: ID_flair, ID_t1, ID_t1ce, ID_t2 [, ID_seg] (.nii or .nii.gz)",
     "BraTS >= 2023: ID-t1n, ID-t1c, ID-t2w, ID-t2f [, ID-seg] (.nii or .nii.gz)",
     "Medical Segmentation Decathlon Task01: dataset.json beside imagesTr, labelsTr, imagesTs",
-    "a CSV manifest, named by the option manifest=FILE: subject,visit,date,t1c,t1n,t2f,t2w,seg",
+    "a CSV manifest, given as --manifest FILE: subject,visit,date,t1c,t1n,t2f,t2w,seg",
 )
 
 

@@ -60,7 +60,7 @@ def split_patients(
     if len(by_patient) < min(2, len(wanted)):
         raise CohortError(
             f"splits: expected at least 2 patients for the fractions {fractions}, found {len(by_patient)} "
-            f"({sorted(by_patient)}); add patients, or use split_fractions={{'train': 1.0}} to train without validation"
+            f"({sorted(by_patient)}); add patients, or train on all by --split_fractions {{'train':1.0}}"
         )
     known = {patient: split for patient, split in (remembered or {}).items() if patient in by_patient}
     assigned = known | _kept(by_patient, previous or {})

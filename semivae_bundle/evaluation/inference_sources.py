@@ -132,6 +132,6 @@ def _with_unique_names(found: list[FoundSubject]) -> list[FoundSubject]:
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise CohortError(
             f"images: expected one scan per name, found several of {', '.join(repeated)}; rename their files, or give "
-            "names with the option images={'name': file}"
+            "names with --images {'name': file}"
         )
     return found

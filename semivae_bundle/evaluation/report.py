@@ -11,6 +11,7 @@ import pandas as pd
 
 from semivae_bundle.data.subjects import MODALITIES
 from semivae_bundle.evaluation.bootstrap import METHOD, Estimate, FloatArray, mean_estimate, patient_resamples
+from semivae_bundle.evaluation.conformal import check_level
 from semivae_bundle.evaluation.image_quality import RANGE_STATEMENT
 from semivae_bundle.evaluation.independence import independence
 from semivae_bundle.evaluation.latent_coverage import latent_coverage
@@ -52,6 +53,14 @@ class Intervals:
     resamples: int
     permutations: int
     seed: int
+
+    def __post_init__(self) -> None:
+        check_level(self.level, "--intervals#level")
+        if min(self.resamples, self.permutations) < 1:
+            raise ValueError(
+                "intervals: expected resamples and permutations >= 1, found "
+                f"--intervals#resamples {self.resamples}, --intervals#permutations {self.permutations}"
+            )
 
 
 def metrics_report(

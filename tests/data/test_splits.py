@@ -75,7 +75,7 @@ def test_validation_has_a_labelled_patient_when_there_are_two(labelled: int) -> 
 
 
 def test_one_patient_can_only_train() -> None:
-    with pytest.raises(CohortError, match=r"at least 2 patients.*found 1.*fractions=\{'train': 1.0\}"):
+    with pytest.raises(CohortError, match=r"at least 2 patients.*found 1.*fractions \{'train':1.0\}"):
         split(cohort(1, visits=3))
     assert sizes(split(cohort(1, visits=3), fractions={"train": 1.0})) == [3, 0, 0]
 

@@ -45,7 +45,7 @@ class Settings:
         elif self.size * self.spacing < 200:
             problems.append(
                 f"size x spacing: expected at least 200 mm, to hold a brain, found {self.size * self.spacing:g}; "
-                f"for {self.size} voxels take spacing={240 / self.size:g}"
+                f"for {self.size} voxels take --spacing {240 / self.size:g}"
             )
         if self.contrast not in STYLES:
             problems.append(f"contrast: expected one of {', '.join(STYLES)}, found {self.contrast!r}")
