@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -302,7 +302,7 @@ def version() -> None:
     print(f"semivae_bundle {__version__}\nmonai {monai.__version__}\ntorch {torch.__version__}")
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., None]] = {
     "phantom": phantom,
     "index": index,
     "precompute": precompute,
