@@ -14,7 +14,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from semivae_bundle.data.files import atomic_path
-from semivae_bundle.training.settings import differing, settings_of
+from semivae_bundle.training.settings import differing, settings_of, told
 from semivae_bundle.training.weights_record import options_of, write_weights_record
 
 logger = logging.getLogger(__name__)
@@ -23,7 +23,6 @@ REMEDY = "set resume to false to start anew, or give another output_dir"
 OF_THE_RUN = {"best", "epoch", "made_for", "settings"}
 STRETCHED = {"epochs", "schedules", "warmup_epochs", "last_epoch"}
 """Parts of a setting's path that say how it goes with the number of epochs."""
-TOLD = 3
 
 
 class Checkpoints:
@@ -104,9 +103,7 @@ class Checkpoints:
             logger.info("%s: epochs: %s; the schedules are stretched", file, changed["epochs"])
             changed = {path: text for path, text in changed.items() if not STRETCHED & {*path.split(".")}}
         if changed:
-            told = "; ".join(f"{path}: {text}" for path, text in list(changed.items())[:TOLD])
-            more = f"; and {len(changed) - TOLD} more" if len(changed) > TOLD else ""
-            raise ValueError(f"{file}: was trained with other options: {told}{more}; {REMEDY}")
+            raise ValueError(f"{file}: was trained with other options: {told(changed)}; {REMEDY}")
 
     def save(self, engine: Engine) -> None:
         """Write the last state, and the best network."""

@@ -11,6 +11,7 @@ from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import Checkpoi
 
 OURS = "semivae_bundle."
 TRANSFORMS = "monai.transforms."
+TOLD = 3
 
 
 def settings_of(things: Mapping[str, Any]) -> dict[str, str]:
@@ -35,6 +36,12 @@ def differing(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]
         for path in {**then, **now}
         if then.get(path) != now.get(path)
     }
+
+
+def told(changed: Mapping[str, str]) -> str:
+    """The first few of `differing` and how many more there are."""
+    shown = "; ".join(f"{path}: {text}" for path, text in list(changed.items())[:TOLD])
+    return f"{shown}; and {len(changed) - TOLD} more" if len(changed) > TOLD else shown
 
 
 def _describe(thing: Any, path: str, found: dict[str, str], above: tuple[int, ...]) -> None:

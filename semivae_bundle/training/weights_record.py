@@ -13,13 +13,12 @@ from torch import nn
 
 from semivae_bundle.data.files import sha256_of_file, write_json_atomically
 from semivae_bundle.features.normalizer import Normalizer
-from semivae_bundle.training.settings import differing, settings_of
+from semivae_bundle.training.settings import differing, settings_of, told
 
 logger = logging.getLogger(__name__)
 
 SCHEMA = "semivae-weights/1"
 ROOT = "network"
-TOLD = 3
 # The network is the same on another grid, and reads its outlines a little otherwise.
 GRID = re.compile(r"\.atlas\.size\.\d$")
 # What training alone looks at, and networks of others, whose insides their releases rename; a fingerprint knows those.
@@ -72,11 +71,9 @@ def require_made_of(weights_file: str | Path, network: nn.Module) -> None:
     changed = differing(*({path: one[path] for path in now if path in then} for one in (then, now)))
     grid = [changed.pop(path) for path in list(changed) if GRID.search(path)]
     if changed:
-        told = "; ".join(f"{path}: {text}" for path, text in list(changed.items())[:TOLD])
-        more = f"; and {len(changed) - TOLD} more" if len(changed) > TOLD else ""
         raise ValueError(
-            f"{weights_file}: its network was trained with other options: {told}{more}; lay the same recipes and give "
-            "the same options of the network as in its training"
+            f"{weights_file}: its network was trained with other options: {told(changed)}; lay the same recipes and "
+            "give the same options of the network as in its training"
         )
     if grid:
         logger.warning("%s: trained on another roi_size, sides in voxels %s; its shapes shift", weights_file, grid)
