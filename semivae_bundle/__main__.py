@@ -10,28 +10,19 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import fire
 
 from semivae_bundle import __version__
-from semivae_bundle.bundle_run import (
-    PACKAGE,
-    bundle_root,
-    check_options,
-    config_files,
-    find_recipe,
-    folder_option,
-    run_step,
-)
+from semivae_bundle.bundle_run import bundle_root, check_options, config_files, find_recipe, folder_option, run_step
+from semivae_bundle.command_errors import expected_error, first_cause
 from semivae_bundle.command_words import check_words
 from semivae_bundle.data.flags import read_flags
 from semivae_bundle.growth.priors import PHANTOM_LOG_CAPACITY, PHANTOM_LOG_RATE
 
-# What a person can repair; anything else is a defect of the program and keeps its traceback.
-EXPECTED = (FileNotFoundError, ValueError, FloatingPointError, ChildProcessError)
 INTERRUPTED = 130  # as a shell has it: 128 and the number of the signal
 
 
@@ -322,24 +313,6 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 
 
-def expected_error(error: BaseException) -> BaseException | None:
-    """The error that this package raised on purpose, below what MONAI wrapped around it; None for others."""
-    for link in _chain(error):
-        # No permission, a full disk, a folder that is a file: the message has the path, and it is the user's.
-        if isinstance(link, OSError) and link.filename is not None:
-            return link
-        frames = traceback.extract_tb(link.__traceback__)
-        if isinstance(link, EXPECTED) and frames and Path(frames[-1].filename).resolve().is_relative_to(PACKAGE):
-            return link
-    return None
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__
-
-
 def asking_for_help(arguments: Sequence[str]) -> list[str]:
     """The arguments, or the command's `-- --help` if they ask for it: Fire hands --help to a command with **options."""
     if not {"--help", "-h"} & set(arguments):
@@ -366,7 +339,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if (reason := expected_error(error)) is None:
             traceback.print_exc()
             # Below what MONAI wrapped around it, which says only which component could not be made.
-            *_, first = _chain(error)
+            first = first_cause(error)
             print(f"semivae_bundle: {type(first).__name__}: {first}", file=sys.stderr)
             raise SystemExit(1) from None
         print(f"semivae_bundle: {reason}", file=sys.stderr)

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import semivae_bundle
-from semivae_bundle.__main__ import COMMANDS, expected_error, main, phantom
+from semivae_bundle.__main__ import COMMANDS, main, phantom
 from semivae_bundle.bundle_run import bundle_root, check_options
+from semivae_bundle.command_errors import expected_error
 from semivae_bundle.data.phantom.cohort import generate_phantoms
 
 ROOT = Path(__file__).parents[1]
