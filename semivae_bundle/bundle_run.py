@@ -9,6 +9,8 @@ from pathlib import Path
 from pydoc import locate
 from typing import Any
 
+from semivae_bundle.data.wording import shown
+
 PACKAGE = Path(__file__).resolve().parent
 
 
@@ -85,7 +87,7 @@ def check_options(options: Mapping[str, Any], files: Sequence[str]) -> None:
     for name, value in options.items():
         if name in parser:
             if is_number(parser.get(name.replace("::", "#"))) and not could_be_number(value):
-                wrong.append(f"--{name}: expected a number, found {'no value' if value is True else repr(value)}")
+                wrong.append(f"--{name}: expected a number, found {shown(value)}")
             continue
         parent, _, last = name.replace("::", "#").rpartition("#")
         content = parser.get(parent) if parent else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from semivae_bundle import __version__
 from semivae_bundle.data.files import write_json_atomically
 from semivae_bundle.data.phantom.contrast import STYLES
-from semivae_bundle.data.wording import listed
+from semivae_bundle.data.wording import listed, shown
 
 SCHEMA = "semivae-phantoms/1"
 # Goes up with every change that makes other images from the same seed.
@@ -64,11 +64,6 @@ def not_whole(name: str, value: object) -> str:
     """What is wrong with an option that has to be a whole number; nothing for one that is."""
     fine = isinstance(value, Integral) and not isinstance(value, bool)
     return "" if fine else f"{name}: expected a whole number, found {shown(value)}"
-
-
-def shown(value: object) -> str:
-    """As a message says it: a command line makes True of an option without a value."""
-    return "no value" if value is True else repr(value)
 
 
 def refuse_folder_of_others(folder: Path) -> None:
