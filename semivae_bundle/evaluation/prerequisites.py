@@ -8,13 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
+from ignite.engine import Engine
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from semivae_bundle.features.normalizer import Normalizer
 from semivae_bundle.training.weights_file import misfit_of, read_torch
 from semivae_bundle.training.weights_record import require_made_of, require_trained_with
+
+
+class ReportHandler(Protocol):
+    """What writes the results once the evaluator is through."""
+
+    def finish(self, engine: Engine) -> None:
+        """Compute, write, print."""
 
 
 def require_checkpoint(checkpoint: str | Path) -> Path:
@@ -71,6 +80,29 @@ def require_held_out(split: str, option: str) -> str:
             "its errors are smaller than on new ones, and every interval would be too narrow"
         )
     return split
+
+
+def require_laid_last(evaluator: Engine, network: nn.Module, report: ReportHandler, overlay: str) -> None:
+    """ValueError where another overlay, laid after `overlay`, took the evaluator's network or handlers for itself.
+
+    It would look at a network that the checkpoint was not loaded into, as the average of a training that has not
+    begun, or leave without a report.
+    """
+    if getattr(evaluator, "network", None) is not network or not evaluator.has_event_handler(report.finish):
+        raise ValueError(
+            f"--config_file: a recipe laid after {overlay} replaces the evaluator's network or handlers, as ema, "
+            f"mean_teacher and reconstruction_images do for training; lay {overlay} last"
+        )
+
+
+def laid_last_or_exit(
+    evaluator: Engine, network: nn.Module, report: ReportHandler, overlay: str, command: str = "evaluating"
+) -> None:
+    """`require_laid_last`, ending the command with its message."""
+    try:
+        require_laid_last(evaluator, network, report, overlay)
+    except ValueError as error:
+        raise SystemExit(f"{command}: {error}") from None
 
 
 def checkpoint_or_exit(checkpoint: str | Path, network: nn.Module, command: str = "evaluating") -> Path:

@@ -104,6 +104,26 @@ def test_an_unknown_split_is_told_by_name(phantom_dir: Path, tmp_path: Path) -> 
         run(parser, "evaluating")
 
 
+@pytest.mark.parametrize("overlay", ["evaluate.json", "calibrate.json"])
+@pytest.mark.parametrize("recipe", ["ema", "mean_teacher", "reconstruction_images"])
+def test_a_recipe_that_is_laid_after_the_overlay_is_told(
+    overlay: str, recipe: str, phantom_dir: Path, tmp_path: Path
+) -> None:
+    def told(files: list[Path], out: Path) -> None:
+        parser = ConfigParser()
+        parser.read_config([str(file) for file in files])
+        parser.update({"bundle_root": str(ROOT), "dataset_dir": str(phantom_dir), "output_dir": str(out)})
+        parser.update({name: value for name, value in TINY.items() if name.split("#")[0] in parser})
+        run_id = parser["run"].removeprefix("@")
+        (at,) = [i for i, step in enumerate(parser[run_id]) if "laid_last" in str(step)]
+        parser.get_parsed_content(f"{run_id}#{at}")
+
+    recipe_file, overlay_file = ROOT / "configs" / "recipes" / f"{recipe}.yaml", ROOT / "configs" / overlay
+    told([TRAIN, recipe_file, overlay_file], tmp_path)
+    with pytest.raises(SystemExit, match=f"a recipe laid after {overlay} replaces .*; lay {overlay} last"):
+        told([TRAIN, overlay_file, recipe_file], tmp_path)
+
+
 def test_federated_clients_can_switch_off_the_loading_of_a_checkpoint(tmp_path: Path) -> None:
     parser = a_parser(tmp_path, tmp_path)
     disable_ckpt_loaders(parser)
