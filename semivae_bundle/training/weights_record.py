@@ -14,10 +14,12 @@ from torch import nn
 from semivae_bundle.data.files import sha256_of_file, write_json_atomically
 from semivae_bundle.features.normalizer import Normalizer
 from semivae_bundle.training.settings import differing, settings_of, told
+from semivae_bundle.training.weights_file import read_torch
 
 logger = logging.getLogger(__name__)
 
 SCHEMA = "semivae-weights/1"
+STATE = "last.pt"
 ROOT = "network"
 # The network is the same on another grid, and reads its outlines a little otherwise.
 GRID = re.compile(r"\.atlas\.size\.\d$")
@@ -51,13 +53,7 @@ def are_same_weights(weights_file: str | Path, trained_file: str | Path) -> bool
 
 def options_of(network: nn.Module) -> dict[str, str]:
     """`settings_of` the network, but for the root's own class: inference has a subclass of what is trained."""
-    found = settings_of({ROOT: network})
-    found.pop(ROOT)
-    return {
-        path: NAMED_OPTIONS.sub("", text) if text.startswith("torch.") else text
-        for path, text in found.items()
-        if not FREE.search(path)
-    }
+    return _options(settings_of({ROOT: network}))
 
 
 def require_made_of(weights_file: str | Path, network: nn.Module) -> None:
@@ -83,21 +79,49 @@ def require_trained_with(weights_file: str | Path, normalizer: Normalizer) -> No
     """ValueError where the record beside the weights says that another split or other features were trained on.
 
     The features would be read on another scale, and the split to be evaluated may hold training patients. Weights
-    without a record, or with one of other weights, pass: nothing is known of them.
+    without a record, or with one of other weights, pass with a warning: nothing is known of them. So does a training's
+    last.pt, whose best network is another file.
     """
     record = _record_of(weights_file)
-    if record and not str(record["made_for"]).startswith(normalizer.fitted_on):
+    if not record:
+        logger.warning(
+            "%s: no model.json of these weights beside it, so nothing tells whether the normalizer and the network's "
+            "options are those of its training; copy it along with the weights",
+            weights_file,
+        )
+        return
+    if not str(record["made_for"]).startswith(normalizer.fitted_on):
         raise ValueError(
             f"{Path(weights_file)}: was trained with another normalizer, on another split or on other measurements; "
             "give --normalizer_file of its training, and index with its --seed; after a new index or precompute train "
             "again, or take the new scans to a folder of their own and lay the recipe shipped"
         )
+    if record["schema"] == STATE:
+        logger.warning("%s: where a training stands; its best network is model.pt beside it", weights_file)
+
+
+def _options(described: Mapping[str, str]) -> dict[str, str]:
+    """Of a description of the network (`settings_of`), what loading it must meet again."""
+    return {
+        path: NAMED_OPTIONS.sub("", text) if text.startswith("torch.") else text
+        for path, text in described.items()
+        if path.startswith(f"{ROOT}.") and not FREE.search(path)
+    }
 
 
 def _record_of(weights_file: str | Path) -> dict[str, Any]:
-    """What model.json says; empty where there is none, or one of other weights."""
+    """What model.json says, or a training's last.pt of itself; empty where there is neither, or it is of other
+    weights.
+    """
     path = Path(weights_file)
     file = path.with_suffix(".json")
     record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    known = record.get("schema") == SCHEMA and record["sha256"] == sha256_of_file(path)
-    return record if known else {}
+    if record.get("schema") == SCHEMA and record["sha256"] == sha256_of_file(path):
+        return record
+    try:
+        state = read_torch(path)
+    except ValueError:  # no file of torch.save: whoever loads it says so
+        return {}
+    if "made_for" in state and "settings" in state:
+        return {"schema": STATE, "made_for": state["made_for"], "made_of": _options(state["settings"])}
+    return {}

@@ -16,7 +16,7 @@ from semivae_bundle.networks.frozen_features import FrozenFeatures
 from semivae_bundle.networks.pooled_features import PooledFeatures
 from semivae_bundle.training.frozen import frozen_network
 from semivae_bundle.training.initial_weights import started_from
-from semivae_bundle.training.settings import differing
+from semivae_bundle.training.settings import differing, settings_of
 from semivae_bundle.training.weights_record import (
     options_of,
     require_made_of,
@@ -52,12 +52,31 @@ def test_another_split_or_other_measurements_are_refused(weights: Path, changed:
         require_trained_with(weights, replace(NORMALIZER, **{changed: "0" * 64}))
 
 
-def test_of_weights_that_nothing_is_known_of_nothing_is_said(weights: Path) -> None:
+def test_weights_that_nothing_is_known_of_pass_with_a_warning(weights: Path, caplog: pytest.LogCaptureFixture) -> None:
     require_trained_with(weights, NORMALIZER)
+    assert "no model.json of these weights beside it" in caplog.text
     write_weights_record(weights, "another", {"network.heads": "another"})
     weights.write_bytes(b"other weights, copied over")
+    caplog.clear()
     require_trained_with(weights, NORMALIZER)
     require_made_of(weights, network_def(INFERENCE))
+    assert "no model.json of these weights beside it" in caplog.text
+
+
+def test_a_training_s_last_state_knows_what_it_was_trained_on_and_as_what(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    network = network_def(TRAIN)
+    state = {"network": network.state_dict(), "made_for": NORMALIZER.fitted_on}
+    file = tmp_path / "last.pt"
+    torch.save(state | {"settings": settings_of({"network": network, "epochs": 2})}, file)
+    require_trained_with(file, NORMALIZER)
+    assert "its best network is model.pt beside it" in caplog.text
+    require_made_of(file, network_def(INFERENCE))
+    with pytest.raises(ValueError, match="another normalizer"):
+        require_trained_with(file, replace(NORMALIZER, split_sha256="0" * 64))
+    with pytest.raises(ValueError, match=r"posterior.min_log_var: then -6.0, now -4.0"):
+        require_made_of(file, network_def(INFERENCE, **{"network_def#posterior#min_log_var": -4.0}))
 
 
 def test_the_weights_that_ship_go_with_the_normalizer_that_ships() -> None:
