@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -119,12 +119,15 @@ def is_found_by_itself(calibration_file: str | Path, normalizer_file: str | Path
 
 
 def read_calibration(
-    calibration_file: str | Path | None, checkpoint: str | Path, normalizer_file: str | Path
+    calibration_file: str | Path | None,
+    checkpoint: str | Path,
+    normalizer_file: str | Path,
+    grid: Mapping[str, Sequence[float]],
 ) -> Calibration | None:
-    """The calibration of these weights and this normalizer.
+    """The calibration of these weights and this normalizer, on this `grid` (`roi_size`, `fov_mm`).
 
     `calibration_file` None: calibration.json beside the normalizer, or None where there is none. A file that is named
-    must be there. Raises ValueError for a calibration of other weights or of another normalizer.
+    must be there. Raises ValueError for a calibration of other weights, of another normalizer or grid.
     """
     path = Path(normalizer_file).with_name(FILE_NAME) if calibration_file is None else Path(calibration_file)
     if not path.is_file():
@@ -140,14 +143,25 @@ def read_calibration(
                 f"{path}: made for another {what} (SHA-256 {made_for}) than {file} ({found}), so its intervals would "
                 f"mean nothing; {REMEDY}, or move the file away to go without intervals"
             )
+    for what, sides in grid.items():
+        made_for = calibration.provenance.get("settings", {}).get(what, sides)
+        if [*made_for] != [*sides]:
+            raise ValueError(
+                f"{path}: made with {what} {[*made_for]}, found {[*sides]}; errors of another grid are others; "
+                f"{REMEDY} and the same {what}, or copy the normalizer to a folder of its own and give it with "
+                "--normalizer_file to go without intervals"
+            )
     return calibration
 
 
 def calibration_or_exit(
-    calibration_file: str | Path | None, checkpoint: str | Path, normalizer_file: str | Path
+    calibration_file: str | Path | None,
+    checkpoint: str | Path,
+    normalizer_file: str | Path,
+    grid: Mapping[str, Sequence[float]],
 ) -> Calibration | None:
     """`read_calibration`, ending the command with its message as `checkpoint_or_exit` does."""
     try:
-        return read_calibration(calibration_file, checkpoint, normalizer_file)
+        return read_calibration(calibration_file, checkpoint, normalizer_file, grid)
     except (FileNotFoundError, ValueError) as error:
         raise SystemExit(f"evaluating: {error}") from None

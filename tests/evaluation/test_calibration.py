@@ -16,6 +16,8 @@ from semivae_bundle.evaluation.novelty import NoveltyGate, ScoreScale
 from semivae_bundle.evaluation.provenance import checkpoint_record
 from semivae_bundle.features.normalizer import Normalizer
 
+GRID = {"roi_size": [32, 32, 32], "fov_mm": [240.0, 240.0, 240.0]}
+
 
 @pytest.fixture
 def shipped(tmp_path: Path, calibration: Calibration, normalizer: Normalizer) -> Path:
@@ -26,7 +28,7 @@ def shipped(tmp_path: Path, calibration: Calibration, normalizer: Normalizer) ->
         "checkpoint": checkpoint_record(tmp_path / "model.pt"),
         "normalizer": checkpoint_record(tmp_path / "normalizer.json"),
     }
-    replace(calibration, provenance=hashes).to_json(tmp_path / "calibration.json")
+    replace(calibration, provenance=hashes | {"settings": {**GRID, "seed": 0}}).to_json(tmp_path / "calibration.json")
     return tmp_path
 
 
@@ -46,25 +48,32 @@ def test_what_is_no_calibration_is_refused(tmp_path: Path) -> None:
 
 
 def test_it_is_found_beside_the_normalizer(shipped: Path) -> None:
-    found = read_calibration(None, shipped / "model.pt", shipped / "normalizer.json")
+    found = read_calibration(None, shipped / "model.pt", shipped / "normalizer.json", GRID)
     assert found is not None
     assert found.level == 0.9
 
 
 def test_without_a_file_there_is_none_unless_it_was_named(tmp_path: Path) -> None:
-    assert read_calibration(None, tmp_path / "model.pt", tmp_path / "normalizer.json") is None
-    assert calibration_or_exit(None, tmp_path / "model.pt", tmp_path / "normalizer.json") is None
+    assert read_calibration(None, tmp_path / "model.pt", tmp_path / "normalizer.json", GRID) is None
+    assert calibration_or_exit(None, tmp_path / "model.pt", tmp_path / "normalizer.json", GRID) is None
     with pytest.raises(FileNotFoundError, match="no calibration; make it with"):
-        read_calibration(tmp_path / "none.json", tmp_path / "model.pt", tmp_path / "normalizer.json")
+        read_calibration(tmp_path / "none.json", tmp_path / "model.pt", tmp_path / "normalizer.json", GRID)
 
 
 @pytest.mark.parametrize(("file", "what"), [("model.pt", "checkpoint"), ("normalizer.json", "normalizer")])
 def test_one_of_other_weights_or_of_another_normalizer_is_refused(shipped: Path, file: str, what: str) -> None:
     (shipped / file).write_text((shipped / file).read_text() + " ")
     with pytest.raises(ValueError, match=f"made for another {what} .*; make it with"):
-        read_calibration(None, shipped / "model.pt", shipped / "normalizer.json")
+        read_calibration(None, shipped / "model.pt", shipped / "normalizer.json", GRID)
     with pytest.raises(SystemExit, match=f"evaluating: .* made for another {what}"):
-        calibration_or_exit(None, shipped / "model.pt", shipped / "normalizer.json")
+        calibration_or_exit(None, shipped / "model.pt", shipped / "normalizer.json", GRID)
+
+
+@pytest.mark.parametrize("changed", ["roi_size", "fov_mm"])
+def test_one_of_another_grid_is_refused(shipped: Path, changed: str) -> None:
+    other = GRID | {changed: [64, 64, 64]}
+    with pytest.raises(ValueError, match=rf"made with {changed} .*, found \[64, 64, 64\]; .* to go without intervals"):
+        read_calibration(None, shipped / "model.pt", shipped / "normalizer.json", other)
 
 
 def test_it_holds_no_path_of_the_machine(shipped: Path) -> None:
