@@ -28,6 +28,7 @@ BASES = {"attention_maps": (INFERENCE,), "another_scanner": (TRAIN, EVALUATE)}
 # What an overlay adds instead of changing.
 NEW = {
     "fine_segmentation": {"network_def#encoder#refinement"},
+    "federated": {"calibration"},
     "fine_tune": {"initial_weights"},
     "ema": {"ema", "ema_share", "ema_network", "checkpointed#ema_network", "settings#ema_share"},
     "mean_teacher": {"ema", "ema_share", "ema_network", "checkpointed#ema_network", "settings#ema_share", "two_views"}
