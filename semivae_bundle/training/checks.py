@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 TERMS = ("reconstruction", "kl", "semantic", "tumour", "independence")  # besides the objective's extra ones
 MAX_FREE_BITS = 5.0
@@ -17,8 +18,24 @@ def training_problems(
     epochs: int,
     warmup_epochs: float,
     semantic_start_epoch: float,
+    batch_size: int,
+    val_interval: int,
+    loader_workers: int,
+    learning_rate: float,
 ) -> list[str]:
     """One line per problem: option, expected, found, remedy."""
+    return [
+        *latent_problems(partition, latent_size, free_bits),
+        *weight_problems(weights, extra),
+        *epoch_problems(epochs, warmup_epochs, semantic_start_epoch, val_interval),
+        *whole_number_problems(1, batch_size=batch_size),
+        *whole_number_problems(0, loader_workers=loader_workers),
+        *([] if _is_above_0(learning_rate) else [f"learning_rate: expected a number > 0, found {learning_rate!r}"]),
+    ]
+
+
+def latent_problems(partition: Mapping[str, int], latent_size: int, free_bits: Mapping[str, float]) -> list[str]:
+    """Of the latent space's parts and what each may say for free."""
     problems = []
     total = sum(partition.values())
     if total != latent_size:
@@ -30,14 +47,30 @@ def training_problems(
     for name, value in free_bits.items():
         if not 0 <= value <= MAX_FREE_BITS:
             problems.append(f"free_bits.{name}: expected 0 to {MAX_FREE_BITS:g} nats per dimension, found {value}")
+    return problems
+
+
+def weight_problems(weights: Mapping[str, float], extra: Collection[str]) -> list[str]:
+    """Of the objective's terms."""
+    problems = []
     terms = [*TERMS, *extra]
     if set(weights) != set(terms):
         problems.append(f"weights: expected one for each of {terms}, found {list(weights)}")
     for name, value in weights.items():
         if not 0 <= value < float("inf"):
             problems.append(f"weights.{name}: expected a finite number >= 0, found {value}")
-    if epochs < 1:
-        problems.append(f"epochs: expected >= 1, found {epochs}")
+    return problems
+
+
+def epoch_problems(epochs: int, warmup_epochs: float, semantic_start_epoch: float, val_interval: int) -> list[str]:
+    """Of what happens in which epoch; of wrong numbers of epochs alone, where the rest would only follow from them."""
+    if problems := whole_number_problems(1, epochs=epochs, val_interval=val_interval):
+        return problems
+    if val_interval > epochs:
+        problems.append(
+            f"val_interval: expected at most epochs {epochs}, found {val_interval}; "
+            "the network would never be validated, so none would be the best"
+        )
     if semantic_start_epoch <= warmup_epochs:
         problems.append(
             f"semantic_start_epoch: expected more than warmup_epochs {warmup_epochs}, found {semantic_start_epoch}; "
@@ -51,19 +84,20 @@ def training_problems(
     return problems
 
 
-def check_training(
-    partition: Mapping[str, int],
-    latent_size: int,
-    free_bits: Mapping[str, float],
-    weights: Mapping[str, float],
-    extra: Collection[str],
-    epochs: int,
-    warmup_epochs: float,
-    semantic_start_epoch: float,
-) -> None:
-    """Raise ValueError with every problem of `training_problems`."""
-    problems = training_problems(
-        partition, latent_size, free_bits, weights, extra, epochs, warmup_epochs, semantic_start_epoch
-    )
-    if problems:
+def whole_number_problems(least: int, **numbers: object) -> list[str]:
+    """Those that are no whole number, or are below `least`; a command line makes True of an option without a value."""
+    return [
+        f"{name}: expected a whole number >= {least}, found {value!r}"
+        for name, value in numbers.items()
+        if isinstance(value, bool) or not isinstance(value, int) or value < least
+    ]
+
+
+def check_training(**options: Any) -> None:
+    """Raise ValueError with every problem of `training_problems`, whose arguments these are."""
+    if problems := training_problems(**options):
         raise ValueError("training options:\n" + "\n".join(f"  - {problem}" for problem in problems))
+
+
+def _is_above_0(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")

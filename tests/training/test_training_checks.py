@@ -1,9 +1,11 @@
 """Options are checked before the first subject is read, all at once."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from semivae_bundle.__main__ import main
 from semivae_bundle.training.checks import check_training, training_problems
 
 GOOD: dict[str, Any] = {
@@ -15,6 +17,10 @@ GOOD: dict[str, Any] = {
     "epochs": 10,
     "warmup_epochs": 1,
     "semantic_start_epoch": 2,
+    "batch_size": 4,
+    "val_interval": 1,
+    "loader_workers": 0,
+    "learning_rate": 0.002,
 }
 
 
@@ -36,7 +42,15 @@ def test_consistent_options_have_no_problem() -> None:
         ({"weights": {**GOOD["weights"], "kl": -1.0}}, "weights.kl: expected a finite number >= 0, found -1.0"),
         ({"weights": {**GOOD["weights"], "kl": float("inf")}}, "weights.kl: expected a finite number >= 0, found inf"),
         ({"weights": {**GOOD["weights"], "kl": float("nan")}}, "weights.kl: expected a finite number >= 0, found nan"),
-        ({"epochs": 0, "semantic_start_epoch": 2}, "epochs: expected >= 1, found 0"),
+        ({"epochs": 0}, "epochs: expected a whole number >= 1, found 0"),
+        ({"epochs": 1.5}, "epochs: expected a whole number >= 1, found 1.5"),
+        ({"batch_size": 0}, "batch_size: expected a whole number >= 1, found 0"),
+        ({"batch_size": 2.5}, "batch_size: expected a whole number >= 1, found 2.5"),
+        ({"loader_workers": -1}, "loader_workers: expected a whole number >= 0, found -1"),
+        ({"val_interval": 0}, "val_interval: expected a whole number >= 1, found 0"),
+        ({"val_interval": 11}, "val_interval: expected at most epochs 10, found 11; the network would never be"),
+        ({"learning_rate": -1}, "learning_rate: expected a number > 0, found -1"),
+        ({"learning_rate": float("nan")}, "learning_rate: expected a number > 0, found nan"),
         ({"warmup_epochs": 2}, "semantic_start_epoch: expected more than warmup_epochs 2, found 2"),
         ({"semantic_start_epoch": 10}, "semantic_start_epoch: expected less than epochs 10, found 10"),
     ],
@@ -57,3 +71,19 @@ def test_all_problems_come_in_one_message() -> None:
         "  - weights",
         "  - semantic_start_epoch",
     ]
+
+
+@pytest.mark.parametrize("epochs", [0, -3, 2.5, True])
+def test_what_only_follows_from_a_wrong_number_of_epochs_is_left_unsaid(epochs: object) -> None:
+    assert len(training_problems(**{**GOOD, "epochs": epochs, "val_interval": 5})) == 1
+
+
+def test_a_training_is_refused_in_a_line_before_its_parts_are_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {"batch_size": "0", "learning_rate": "-1", "val_interval": "0", "loader_workers": "-1"}.items():
+        with pytest.raises(SystemExit):
+            main(["train", str(tmp_path), "--output_dir", str(tmp_path), f"--{name}", value])
+        said = capsys.readouterr().err
+        assert f"  - {name}: expected a" in said
+        assert "Traceback" not in said
