@@ -17,7 +17,15 @@ from typing import Any
 import fire
 
 from semivae_bundle import __version__
-from semivae_bundle.bundle_run import bundle_root, check_options, config_files, find_recipe, folder_option, run_step
+from semivae_bundle.bundle_run import (
+    bundle_root,
+    check_options,
+    config_files,
+    find_recipe,
+    folder_option,
+    given_options,
+    run_step,
+)
 from semivae_bundle.command_errors import expected_error, first_cause
 from semivae_bundle.command_words import check_words
 from semivae_bundle.data.flags import read_flags
@@ -124,7 +132,7 @@ def per_modality(dataset_dir: str, output_dir: str, recipe: Any = (), **options:
 
     root = bundle_root().resolve()
     files = [*config_files(root, ["train.json"], recipe), str(find_recipe("single_modality", root))]
-    given = {name: value for name, value in options.items() if value is not None}
+    given = given_options(options)
     check_options(given, files)
     data, output = folder_option("dataset_dir", dataset_dir), folder_option("output_dir", output_dir)
     train_per_modality(data, output, files, {"bundle_root": str(root), **given})

@@ -9,7 +9,8 @@ from pathlib import Path
 from pydoc import locate
 from typing import Any
 
-from semivae_bundle.data.wording import shown
+from semivae_bundle.option_kinds import kind_problem, names_a_path
+from semivae_bundle.recipe_checks import check_recipes
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -23,13 +24,17 @@ def run_step(run_id: str, configs: Sequence[str], recipe: str | Sequence[str], /
 
     root = bundle_root()
     files = config_files(root, configs, recipe)
-    given = {name: value for name, value in options.items() if value is not None}
-    for name in {"dataset_dir", "output_dir"} & set(given):
-        given[name] = folder_option(name, given[name])
+    given = given_options(options)
     if root != Path():
         given.setdefault("bundle_root", str(root))
     check_options(given, files)
     run(run_id=run_id, config_file=files, **given)
+
+
+def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that are not None, with folders and files as text."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return {name: folder_option(name, value) if names_a_path(name) else value for name, value in given.items()}
 
 
 def folder_option(name: str, value: object) -> str:
@@ -42,12 +47,16 @@ def folder_option(name: str, value: object) -> str:
 
 
 def config_files(root: Path, configs: Sequence[str], recipe: str | Sequence[str]) -> list[str]:
-    """The first config, the recipes, and then the other configs. ValueError for a recipe that is no text."""
+    """The first config, the recipes, and then the other configs. ValueError for a recipe that is no text, or is for
+    another step.
+    """
     recipes = [recipe] if isinstance(recipe, str) else recipe
     if not isinstance(recipes, list | tuple) or not all(isinstance(name, str) for name in recipes):
         raise ValueError(f"recipe: expected a name such as ema, or several as [ema,small], found {recipe!r}")
-    first, *rest = [root / "configs" / name for name in configs]
-    return [str(file) for file in (first, *(find_recipe(name, root) for name in recipes), *rest)]
+    first, *rest = [str(root / "configs" / name) for name in configs]
+    files = [str(find_recipe(name, root)) for name in recipes]
+    check_recipes(first, files)
+    return [first, *files, *rest]
 
 
 def bundle_root() -> Path:
@@ -76,8 +85,8 @@ def find_recipe(name: str, root: Path) -> Path:
 
 
 def check_options(options: Mapping[str, Any], files: Sequence[str]) -> None:
-    """Raise for an option that no config knows: MONAI would take it in silence, and do nothing with it. For one that is
-    text, or has no value, where the configs have a number, too.
+    """Raise for an option that no config knows: MONAI would take it in silence, and do nothing with it. For one of
+    another kind than what the configs have there, too.
     """
     from monai.bundle import ConfigParser
 
@@ -86,8 +95,7 @@ def check_options(options: Mapping[str, Any], files: Sequence[str]) -> None:
     problems, wrong = [], []
     for name, value in options.items():
         if name in parser:
-            if is_number(parser.get(name.replace("::", "#"))) and not could_be_number(value):
-                wrong.append(f"--{name}: expected a number, found {shown(value)}")
+            wrong.append(kind_problem(name, value, parser.get(name.replace("::", "#"))))
             continue
         parent, _, last = name.replace("::", "#").rpartition("#")
         content = parser.get(parent) if parent else None
@@ -102,24 +110,8 @@ def check_options(options: Mapping[str, Any], files: Sequence[str]) -> None:
         problems.append(f"--{name}" + (f" (did you mean {', '.join(near)}?)" if near else ""))
     if problems:
         raise ValueError(f"options: expected ids of {', '.join(files)}, found {'; '.join(problems)}")
-    if wrong:
-        raise ValueError("; ".join(wrong))
-
-
-def is_number(value: object) -> bool:
-    """Not True and False, which Python counts among them."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def could_be_number(value: object) -> bool:
-    """Whether a config may have `value` in the place of a number: only words, True and False can't be one."""
-    if not isinstance(value, str):
-        return not isinstance(value, bool)
-    try:
-        float(value)
-    except ValueError:
-        return value[:1] in ("$", "@", "%")  # an expression or a reference
-    return True
+    if any(wrong):
+        raise ValueError("; ".join(filter(None, wrong)))
 
 
 def arguments_of(target: str) -> tuple[str, ...] | None:

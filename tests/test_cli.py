@@ -148,6 +148,14 @@ def test_an_argument_left_at_its_default_and_a_name_of_a_mapping_may_be_given() 
         (["index", "DIR", "--configs", "x"], "found --configs"),
         (["schedules", "--epochs", "abc"], "--epochs: expected a number, found 'abc'"),
         (["train", "DIR", "--epochs"], "--epochs: expected a number, found no value"),
+        (["train", "DIR", "--roi_size", "60"], "--roi_size: expected a list such as [64, 64, 64], found 60"),
+        (["train", "DIR", "--fov_mm", "[a,b,c]"], "--fov_mm: expected a list of numbers such as [240.0, 240.0, 240.0]"),
+        (["calibrate", "DIR", "--difficulty", "1"], "--difficulty: expected names with values, as {vol: ..., loc: "),
+        (["traverse", "DIR", "--traversal_features", "vol_ed"], "found 'vol_ed'; write [vol_ed]"),
+        (["index", "DIR", "--manifest"], "--manifest: expected a folder or file, found no value"),
+        (["infer", "DIR", "--checkpoint"], "--checkpoint: expected a folder or file, found no value"),
+        (["infer", "DIR", "--recipe", "[tiny,ema]"], "recipe ema: changes validate#evaluator#network, and inference."),
+        (["train", "DIR", "--recipe", "attention_maps"], "recipe attention_maps: changes inference_run#attention, and"),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_a_line_that_names_its_option(

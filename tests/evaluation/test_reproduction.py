@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fire.parser import DefaultParseValue
 
 from semivae_bundle.bundle_run import check_options
 from semivae_bundle.evaluation.reproduction import evaluate_command
@@ -39,7 +40,8 @@ def test_the_command_gives_back_what_the_result_depends_on(report: dict[str, Any
 
 
 def test_every_option_of_the_command_exists(report: dict[str, Any]) -> None:
-    check_options(given(report), [str(CONFIGS / name) for name in ("train.json", "evaluate.json")])
+    options = {name: DefaultParseValue(value) for name, value in given(report).items()}
+    check_options(options, [str(CONFIGS / name) for name in ("train.json", "evaluate.json")])
 
 
 def test_what_is_not_known_is_left_out(report: dict[str, Any]) -> None:
