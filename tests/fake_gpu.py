@@ -11,6 +11,8 @@ import torch
 from torch._subclasses import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from semivae_bundle.training import devices
+
 # With its number: without one, a build of torch for CPUs alone asks a driver that is not there.
 GPU = torch.device("cuda", 0)
 aten = torch.ops.aten
@@ -58,6 +60,7 @@ def fake_gpu() -> Iterator[Questions]:
         # Autocast switches itself off where there is no driver.
         patch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
         patch.setattr(torch.cuda, "is_bf16_supported", lambda *_: True)
+        patch.setattr(devices, "devices_here", lambda: ["cpu", str(GPU)])
         with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad(), Questions() as questions:
             yield questions
 

@@ -8,6 +8,8 @@ import torch
 from monai.inferers import Inferer
 from torch import Tensor, nn
 
+from semivae_bundle.training.devices import present_device
+
 BF16_GENERATION = 8
 """Compute capability from which on a GPU multiplies bf16 in hardware: Ampere. torch.cuda.is_bf16_supported also says
 yes for Volta and Turing, which only emulate it, far more slowly than they compute in fp32."""
@@ -19,9 +21,9 @@ and of 1 after a stride, oneDNN as in torch 2.13 returns memory that it has not 
 
 def bf16_supported(device: str | torch.device, coarsest_side: int) -> bool:
     """True where bf16 matrix products are native and right: recent GPUs; CPUs with AVX512-BF16 or AMX unless the
-    coarsest feature map has fewer than COARSEST_SIDE cells a side.
+    coarsest feature map has fewer than COARSEST_SIDE cells a side. ValueError for a device that is not here.
     """
-    if torch.device(device).type == "cuda":
+    if present_device(device).type == "cuda":
         return torch.cuda.get_device_capability(device)[0] >= BF16_GENERATION
     if coarsest_side < COARSEST_SIDE:
         return False
@@ -58,6 +60,8 @@ class AutocastInferer(Inferer):
 
 
 def in_fastest_layout(network: nn.Module, device: str | torch.device) -> nn.Module:
-    """The network on `device`, its 5-D weights in the layout in which AutocastInferer feeds it."""
-    device = torch.device(device)
+    """The network on `device`, its 5-D weights in the layout in which AutocastInferer feeds it. ValueError for a device
+    that is not here.
+    """
+    device = present_device(device)
     return network.to(device, memory_format=fastest_layout(device))  # type: ignore[call-overload]

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from semivae_bundle.training import devices
 from semivae_bundle.training.precision import AutocastInferer, bf16_supported, fastest_layout, in_fastest_layout
 
 
@@ -52,9 +53,22 @@ def test_a_gpu_that_only_emulates_bf16_is_told_too(monkeypatch: pytest.MonkeyPat
     turing_and_ampere = {"cuda:0": (7, 5), "cuda:1": (8, 0)}
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: turing_and_ampere[str(device)])
+    monkeypatch.setattr(devices, "devices_here", lambda: ["cpu", *turing_and_ampere])
     assert [bf16_supported(name, 4) for name in turing_and_ampere] == [False, True]
 
 
 def test_bf16_is_off_on_a_cpu_whose_coarsest_map_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     assert [bf16_supported("cpu", side) for side in (1, 2, 3, 4)] == [False, False, True, True]
+
+
+def test_a_device_that_is_not_here_is_refused_with_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "devices_here", lambda: ["cpu", "cuda:0"])
+    assert [devices.present_device(name).type for name in ("cpu", "cuda", torch.device("cuda", 0))] == [
+        *("cpu", "cuda", "cuda")
+    ]
+    for name in ("gpu", "cuda:1", "mps"):
+        with pytest.raises(ValueError, match=rf"device: expected one that is here \(cpu, cuda:0\), found '{name}'"):
+            bf16_supported(name, 4)
+        with pytest.raises(ValueError, match="device: expected one that is here"):
+            in_fastest_layout(nn.Conv3d(1, 1, 1), name)
