@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 _BLOCK_BYTES = 1 << 20
 
@@ -34,8 +35,10 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         _flush_to_disk(temporary)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            error.filename = str(path)  # a full disk does not say what it was too full for
         raise
 
 
@@ -60,6 +63,17 @@ def write_csv_atomically(path: Path | str, header: Sequence[str], rows: Iterable
     writer.writerow(header)
     writer.writerows(rows)
     write_text_atomically(path, text.getvalue())
+
+
+def read_record(path: Path | str, remedy: str) -> dict[str, Any]:
+    """The names and values that a JSON file holds; a ValueError that ends in `remedy` where it is damaged."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: expected JSON, found {error}; {remedy}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: expected names and values, found {type(content).__name__}; {remedy}")
+    return content
 
 
 def sha256_of_file(path: Path | str) -> str:

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import ignite.distributed as idist
-import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from semivae_bundle.data.files import atomic_path
 from semivae_bundle.training.settings import differing, settings_of, told
+from semivae_bundle.training.weights_file import read_torch, save_torch
 from semivae_bundle.training.weights_record import options_of, write_weights_record
 
 logger = logging.getLogger(__name__)
@@ -70,7 +69,10 @@ class Checkpoints:
         file = self.folder / "last.pt"
         if not (self.resume and file.exists()):
             return
-        state = torch.load(file, map_location="cpu", weights_only=True)
+        try:
+            state = read_torch(file)
+        except ValueError as error:
+            raise ValueError(f"{file}: expected what a training left, found a damaged file; {REMEDY}") from error
         if state.get("made_for") != self.made_for:
             raise ValueError(
                 f"{file}: was trained on another cohort, split, measurement or modality than this run's; give each "
@@ -118,10 +120,8 @@ class Checkpoints:
             weights = {
                 name: value.detach().cpu().contiguous() for name, value in self.best_network.state_dict().items()
             }
-            with atomic_path(self.folder / "model.pt") as part:
-                torch.save(weights, part)
+            save_torch(weights, self.folder / "model.pt")
             write_weights_record(self.folder / "model.pt", self.made_for, self.made_of)
         state = {name: thing.state_dict() for name, thing in self.objects.items()}
         state |= {"best": self.best, "epoch": engine.state.epoch, "made_for": self.made_for, "settings": self.described}
-        with atomic_path(self.folder / "last.pt") as part:
-            torch.save(state, part)
+        save_torch(state, self.folder / "last.pt")

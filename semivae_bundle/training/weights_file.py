@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from semivae_bundle.data.files import sha256_of_file
+from semivae_bundle.data.files import atomic_path, sha256_of_file
 from semivae_bundle.data.flags import read_flags
 
 
@@ -93,16 +92,25 @@ def misfit_of(state: Mapping[str, Tensor], network: nn.Module) -> str | None:
 
 def read_torch(file: str | Path) -> dict[str, Any]:
     """What torch.save wrote, if it is tensors and plain values; ValueError for anything else."""
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ValueError(
-            f"{file}: expected a file of torch.save with nothing but tensors and plain values, which is all that is "
-            "read; save the network's state_dict() by itself, where you trust the file"
-        ) from error
+    with Path(file).open("rb") as stream:
+        try:
+            state = torch.load(stream, map_location="cpu", weights_only=True)
+        except Exception as error:  # text taken for a pickle may end in any
+            raise ValueError(
+                f"{file}: expected a file of torch.save with nothing but tensors and plain values, which is all that "
+                "is read; if it is damaged, copy it again; if not, save the network's state_dict() by itself, where "
+                "you trust the file"
+            ) from error
     if not isinstance(state, Mapping):
         raise ValueError(f"{file}: expected a state dict, found {type(state).__name__}")
     return dict(state)
+
+
+def save_torch(content: Mapping[str, Any], file: str | Path) -> None:
+    """What `read_torch` reads, whole or not at all."""
+    # Through a stream, so that a full disk says so: given a path, torch.save ends in positions that differ.
+    with atomic_path(file) as part, part.open("wb") as stream:
+        torch.save(content, stream)
 
 
 def _read_safetensors(file: str | Path) -> dict[str, Any]:

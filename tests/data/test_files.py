@@ -1,11 +1,19 @@
 """Atomic writing and content hashes."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from semivae_bundle.data.files import atomic_path, sha256_of_files, write_json_atomically, write_text_atomically
+from semivae_bundle.data.files import (
+    atomic_path,
+    read_record,
+    sha256_of_files,
+    write_json_atomically,
+    write_text_atomically,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -47,3 +55,18 @@ def test_the_hash_follows_content_and_order_but_not_names(tmp_path: Path) -> Non
     assert digest == sha256_of_files([tmp_path / "copy_of_a", tmp_path / "b"])
     assert digest != sha256_of_files([tmp_path / "b", tmp_path / "a"])
     assert digest != sha256_of_files([tmp_path / "c", tmp_path / "d"])
+
+
+def test_a_full_disk_is_told_with_the_file_that_it_was_too_full_for(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left") as caught, atomic_path(tmp_path / "table.csv"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert caught.value.filename == str(tmp_path / "table.csv")
+
+
+@pytest.mark.parametrize("content", [b"", b"{'a': 1", b"\xff\xfe{", b"[1, 2]"])
+def test_a_damaged_record_is_told_with_its_remedy(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"run.json: expected .*, found .*; infer again"):
+        read_record(tmp_path / "run.json", "infer again")
+    (tmp_path / "run.json").write_text('{"a": 1}')
+    assert read_record(tmp_path / "run.json", "infer again") == {"a": 1}

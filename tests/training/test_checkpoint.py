@@ -1,7 +1,7 @@
 """Checkpoints: best, last, atomic, resumable."""
 
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import torch
@@ -152,8 +152,8 @@ def test_a_failing_write_leaves_the_earlier_files_whole(make_engine, tmp_path: P
     train(make_engine, tmp_path, 1, scores)
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
 
-    def interrupted(content: object, file: Path) -> None:
-        Path(file).write_bytes(b"half")
+    def interrupted(content: object, stream: IO[bytes]) -> None:
+        stream.write(b"half")
         raise OSError("disk full")
 
     monkeypatch.setattr(torch, "save", interrupted)
@@ -184,3 +184,14 @@ def test_a_resumed_run_remembers_how_long_it_has_waited(make_engine, tmp_path: P
     train(make_engine, tmp_path, 1, SCORES, early_stop=stopper)
     train(make_engine, tmp_path, 1, SCORES, early_stop=resumed)
     assert (resumed.best, resumed.waited) == (0.5, 2)
+
+
+def test_a_damaged_last_state_is_told_with_its_remedy(make_engine, tmp_path: Path) -> None:
+    train(make_engine, tmp_path, 1, SCORES)
+    whole = (tmp_path / "last.pt").read_bytes()
+    for damaged in (b"", b"text\n", whole[: len(whole) // 2]):
+        (tmp_path / "last.pt").write_bytes(damaged)
+        with pytest.raises(
+            ValueError, match=r"last.pt: expected what a training left, found a damaged .*set resume"
+        ):
+            train(make_engine, tmp_path, 2, SCORES)

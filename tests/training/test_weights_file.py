@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from semivae_bundle.data.files import sha256_of_file
-from semivae_bundle.training.weights_file import WeightsFile, read_state
+from semivae_bundle.training.weights_file import WeightsFile, read_state, read_torch, save_torch
 
 
 @pytest.fixture
@@ -89,3 +89,23 @@ def test_a_damaged_safetensors_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "weights.safetensors").write_bytes(b"nothing of the kind")
     with pytest.raises(ValueError, match=r"expected a .safetensors file"):
         read_state(tmp_path / "weights.safetensors")
+
+
+@pytest.mark.parametrize("damaged", [b"", b"no weights, but text\n", b"PK\x03\x04half"])
+def test_a_damaged_file_is_told_as_one(damaged: bytes, file: Path) -> None:
+    for content in (damaged, file.read_bytes()[:-200]):
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match=r"weights.pt: expected a file of torch.save .* damaged, copy it again"):
+            read_torch(file)
+    with pytest.raises(FileNotFoundError, match="gone"):
+        read_torch(file.with_name("gone"))
+
+
+def test_weights_that_a_full_disk_has_no_room_for_are_told_as_such(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = file.read_bytes()
+    monkeypatch.setattr(Path, "open", lambda self, mode: open("/dev/full", mode))  # noqa: SIM115, PTH123
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        save_torch({"weight": torch.zeros(1000000)}, file)
+    assert caught.value.filename == str(file)
+    monkeypatch.undo()
+    assert file.read_bytes() == before
