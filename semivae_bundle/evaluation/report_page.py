@@ -13,13 +13,14 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from semivae_bundle.data.files import write_text_atomically
+from semivae_bundle.data.files import read_record, write_text_atomically
 from semivae_bundle.evaluation.figure_training import history_file_of, read_history
 from semivae_bundle.evaluation.page_context import page_context
 from semivae_bundle.evaluation.page_numbers import DASH, between, estimate, number, unit
 from semivae_bundle.evaluation.verdict_targets import VerdictTargets
 
 PAGE = "report.html"
+AGAIN = "it is damaged or was edited: evaluate again"
 DRAWN_ANEW = {"leakage"}  # the page has it as a table
 
 
@@ -43,19 +44,27 @@ def write_report_page(folder: Path, targets: VerdictTargets) -> Path:
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
-    """metrics.json of an evaluation's folder."""
+    """metrics.json of an evaluation's folder. ValueError for a damaged one."""
     file = folder / "metrics.json"
     if not file.is_file() or not (folder / "predictions.csv").is_file():
         raise FileNotFoundError(
             f"{folder}: expected metrics.json and predictions.csv, found no such pair; run evaluate first"
         )
-    return dict(json.loads(file.read_text(encoding="utf-8")))
+    return read_record(file, AGAIN)
 
 
 def read_predictions(file: Path) -> pd.DataFrame:
-    """predictions.csv by subject; only an empty cell is no value, so a subject may be called NA or 007."""
+    """predictions.csv by subject; ValueError for a damaged one. Only an empty cell is no value, so a subject may be
+    called NA or 007.
+    """
     text = {"subject": str, "patient": str}
-    return pd.read_csv(file, dtype=text, keep_default_na=False, na_values=[""]).set_index("subject")
+    try:
+        table = pd.read_csv(file, dtype=text, keep_default_na=False, na_values=[""])
+    except ValueError as error:  # empty, no table, not UTF-8
+        raise ValueError(f"{file}: expected a table, found {error}; {AGAIN}") from error
+    if missing := [column for column in text if column not in table]:
+        raise ValueError(f"{file}: expected a column {missing[0]}, found {list(table)[:3]}; {AGAIN}")
+    return table.set_index("subject")
 
 
 def recorded_targets(report: Mapping[str, Any], config_file: Path) -> dict[str, float]:

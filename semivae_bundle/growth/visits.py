@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from semivae_bundle.data.files import read_record
 from semivae_bundle.data.wording import listed
 from semivae_bundle.evaluation.export_tables import TURNED_AWAY, VERDICT
 from semivae_bundle.growth.scans import SEGMENTED, VOLUME, needed_file, read_scans
@@ -58,7 +58,7 @@ def choose_visits(inference: str | Path, keep_novel: bool) -> ChosenVisits:
             left_out[why] = out
         table = table[~left].reset_index(drop=True)
 
-    record = json.loads(needed_file(folder, "run.json").read_text(encoding="utf-8"))
+    record = read_record(needed_file(folder, "run.json"), "infer again into an empty folder")
     table = _in_time(folder, table)
     # Before the copies: of two, the one with a date is to stay.
     leave_out(lambda scans: scans["days"].isna(), "without a date as YYYY-MM-DD")
@@ -124,8 +124,8 @@ def repeat_variances(repeatability_file: str | Path, inference: str | Path) -> T
     `repeatability_file`: what the run id repeating wrote; `inference`: the folder that the visits come from. ValueError
     where the two are of other weights, whose codes mean other things.
     """
-    report = json.loads(Path(repeatability_file).read_text(encoding="utf-8"))
-    run = json.loads(needed_file(Path(inference), "run.json").read_text(encoding="utf-8"))
+    report = read_record(repeatability_file, "run repeating again")
+    run = read_record(needed_file(Path(inference), "run.json"), "infer again into an empty folder")
     repeated, inferred = (one["checkpoint"]["sha256"] for one in (report["provenance"], run))
     if repeated != inferred:
         raise ValueError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from semivae_bundle.data.files import sha256_of_file, write_json_atomically
+from semivae_bundle.data.files import read_record, sha256_of_file, write_json_atomically
 from semivae_bundle.features.normalizer import Normalizer
 from semivae_bundle.training.settings import differing, settings_of, told
 from semivae_bundle.training.weights_file import read_torch
@@ -111,11 +110,11 @@ def _options(described: Mapping[str, str]) -> dict[str, str]:
 
 def _record_of(weights_file: str | Path) -> dict[str, Any]:
     """What model.json says, or a training's last.pt of itself; empty where there is neither, or it is of other
-    weights.
+    weights. ValueError for a damaged one.
     """
     path = Path(weights_file)
     file = path.with_suffix(".json")
-    record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    record = read_record(file, f"copy it again from beside {path.name} of the training") if file.is_file() else {}
     if record.get("schema") == SCHEMA and record["sha256"] == sha256_of_file(path):
         return record
     try:

@@ -187,3 +187,10 @@ def test_a_scan_in_which_nothing_was_segmented_has_no_tumour_whatever_the_regres
 def test_a_folder_of_no_inference_is_told(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"expected the output_dir of an inference, found no features.csv"):
         read_visits(tmp_path)
+
+
+def test_a_damaged_record_of_the_inference_is_told(changed: Callable[..., Path]) -> None:
+    folder = changed()
+    (folder / "run.json").write_text("{")
+    with pytest.raises(ValueError, match=r"run.json: expected JSON, found .*; infer again into an empty folder"):
+        read_visits(folder)

@@ -156,3 +156,12 @@ def test_a_frozen_network_counts_by_what_it_is_shown_and_not_by_its_insides(weig
     require_made_of(weights, reading([[0, 1]], nn.Sequential(nn.Identity())))
     with pytest.raises(ValueError, match=r"extractor.module.views.0.0: then 0, now 1"):
         require_made_of(weights, reading([[1, 0]], nn.Sequential(nn.Conv3d(2, 2, 1))))
+
+
+@pytest.mark.parametrize("damaged", ["", "{", "[]"])
+def test_a_damaged_record_is_told_and_not_taken_for_none(weights: Path, damaged: str) -> None:
+    weights.with_suffix(".json").write_text(damaged)
+    with pytest.raises(
+        ValueError, match=r"model.json: expected .*; copy it again from beside model.pt of the training"
+    ):
+        require_trained_with(weights, NORMALIZER)
