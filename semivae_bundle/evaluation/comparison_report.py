@@ -29,11 +29,14 @@ def write_comparison(
 
     Level, resamples and seed of the bootstrap are those of the first evaluation.
     """
-    if draws < 1 or not 0 < false_discovery_rate < 1:
+    whole, share = isinstance(draws, int), isinstance(false_discovery_rate, int | float)
+    if not whole or draws < 1 or not share or not 0 < false_discovery_rate < 1:
         raise ValueError(
-            "compare: expected draws >= 1 and a false_discovery_rate between 0 and 1, found "
-            f"{draws} and {false_discovery_rate}"
+            "compare: expected draws, a whole number >= 1, and a false_discovery_rate between 0 and 1, found "
+            f"{draws!r} and {false_discovery_rate!r}"
         )
+    if first.resolve() == second.resolve():
+        raise ValueError(f"compare: expected two runs, found the folder {first} twice; give that of the other")
     runs, report, other = read_paired_runs(first, second)
     spread = report["intervals"]
     features, partitions = compare_runs(

@@ -64,3 +64,36 @@ def test_a_rate_that_is_no_share_is_refused(runs: tuple[str, str], capsys: pytes
     with pytest.raises(SystemExit):
         main(["compare", *runs, "--false_discovery_rate", "5"])
     assert "a false_discovery_rate between 0 and 1, found 9999 and 5" in capsys.readouterr().err
+
+
+def test_a_run_is_not_compared_with_itself(runs: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["compare", runs[0], f"{runs[1]}/../a"])
+    assert "compare: expected two runs, found the folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("draws", ["abc", "0", "2.5"])
+def test_draws_are_a_whole_number(runs: tuple[str, str], draws: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["compare", *runs, "--draws", draws])
+    assert "compare: expected draws, a whole number >= 1, and" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("metrics.json", "{", "metrics.json: expected JSON, found "),
+        ("predictions.csv", "", "predictions.csv: expected a table, found "),
+        ("predictions.csv", "a,b\n1,2\n", "predictions.csv: expected a column subject, found ['a', 'b']"),
+    ],
+)
+def test_what_is_damaged_of_a_run_is_named(
+    runs: tuple[str, str], name: str, content: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (Path(runs[1]) / name).write_text(content)
+    with pytest.raises(SystemExit):
+        main(["compare", *runs])
+    printed = capsys.readouterr().err
+    assert said in printed
+    assert "it is damaged or was edited: evaluate again" in printed
+    assert "Traceback" not in printed
