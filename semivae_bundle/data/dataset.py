@@ -111,6 +111,9 @@ def cache_subject(item: Mapping[str, Any], preprocessing: Preprocessing, cache_d
         cache_dir.mkdir(parents=True, exist_ok=True)
         with naming(item["subject"]):
             arrays = {name: value.numpy().astype(np.float16) for name, value in preprocessing(item).items()}
+            # Here, since a training would only say that its loss is not finite, and a scan may change after the index.
+            if bad := [name for name, values in arrays.items() if not np.isfinite(values).all()]:
+                raise ValueError(f"expected finite numbers, found NaN or infinity in the {bad[0]}")
         with atomic_path(file) as part, part.open("wb") as stream:
             np.savez(stream, **arrays)  # type: ignore[arg-type]
     return file

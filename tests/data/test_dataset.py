@@ -227,3 +227,14 @@ def test_every_access_is_augmented_anew_in_a_run_whose_seed_is_set(items, tmp_pa
         assert not torch.equal(dataset[0]["image"], dataset[0]["image"])
     finally:
         set_determinism(seed=None)
+
+
+def test_what_is_not_finite_never_comes_into_the_cache(items, tmp_path: Path) -> None:
+    class Broken(Preprocessing):
+        def __call__(self, item: Any) -> dict[str, torch.Tensor]:
+            arrays = super().__call__(item)
+            return {**arrays, "image": arrays["image"].masked_fill(arrays["image"] != 0, float("nan"))}
+
+    with pytest.raises(ValueError, match="A: expected finite numbers, found NaN or infinity in the image; correct the"):
+        cache_subject(items[0], Broken((8, 8, 8), (16.0, 16.0, 16.0)), tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
