@@ -12,6 +12,16 @@ from semivae_bundle.data.cohort import Cohort
 from semivae_bundle.features.normalizer import Normalizer
 
 
+def require_training_subjects(splits: Mapping[str, Sequence[str]]) -> None:
+    """ValueError where there is nobody to train on."""
+    if not splits["train"]:
+        sizes = {name: len(subjects) for name, subjects in splits.items()}
+        raise ValueError(
+            f"train: no subject in the split (sizes: {sizes}); leave out the recipe shipped, which is for evaluating "
+            "alone, or give the split a share with --split_fractions and index again"
+        )
+
+
 def make_datalist(
     cohort: Cohort, splits: Mapping[str, Sequence[str]], split: str, features: pd.DataFrame, normalizer: Normalizer
 ) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import pytest
 from semivae_bundle.data.cohort import Cohort
 from semivae_bundle.data.subjects import MODALITIES, ImageRef, Subject
 from semivae_bundle.features.normalizer import ColumnScale, Normalizer
-from semivae_bundle.training.datalist import make_datalist
+from semivae_bundle.training.datalist import make_datalist, require_training_subjects
 
 SCALES = (ColumnScale("vol_total", "vol", 10.0, 2.0, 9), ColumnScale("vol_et", "vol", 8.0, 1.0, 7))
 NORMALIZER = Normalizer(SCALES, 1, (240.0,) * 3, "s", "f")
@@ -69,3 +69,9 @@ def test_a_4d_file_is_one_path_and_its_channels_in_the_project_s_order() -> None
     (item,) = make_datalist(cohort, {"train": ["A"]}, "train", FEATURES, NORMALIZER)
     assert item["image"] == "/data/images/A.nii.gz"
     assert item["channels"] == [2, 1, 0, 3]
+
+
+def test_a_training_without_a_subject_is_refused() -> None:
+    require_training_subjects(SPLITS)
+    with pytest.raises(ValueError, match=r"train: no subject in the split \(sizes: {'train': 0, 'test': 2}\)"):
+        require_training_subjects({"train": [], "test": ["A", "B"]})
