@@ -24,6 +24,7 @@ from semivae_bundle.evaluation.traversal_encoding import encode_scans
 from semivae_bundle.features.normalizer import Normalizer
 from semivae_bundle.features.schema import feature_of
 from semivae_bundle.networks.partition import partition_slices
+from semivae_bundle.training.checks import whole_number_problems
 
 SCHEMA = "semivae-repeatability/1"
 
@@ -66,12 +67,11 @@ def write_repeatability(
     `network`: SemiVAE with its weights, in evaluation mode. Ends the command with a message for fewer than two scans or
     repeats.
     """
+    if problems := whole_number_problems(2, repeated_scans=scans, repeats=repeats):
+        raise SystemExit(f"repeating: {'; '.join(problems)}")
     found = min(scans, len(dataset))
-    if found < 2 or repeats < 2:
-        raise SystemExit(
-            f"repeating: expected at least 2 scans and 2 repeats, found {found} and {repeats}; see --repeated_scans, "
-            "--repeats and --evaluate_split"
-        )
+    if found < 2:
+        raise SystemExit(f"repeating: expected at least 2 scans, found {found}; see --evaluate_split")
     randomness.set_random_state(seed=intervals.seed)
     encoded = encode_scans(RepeatedScans(dataset, found, repeats), network, found * repeats, progress=progress)
     owners = [patients.get(scan, scan) for scan in encoded.scans[::repeats]]

@@ -53,7 +53,9 @@ class Reader(nn.Module):
         return mean[:, :3]
 
 
-def written(normalizer: Normalizer, partition: dict[str, int], folder: Path, scans: int = 6) -> dict[str, Any]:
+def written(
+    normalizer: Normalizer, partition: dict[str, int], folder: Path, scans: int = 6, repeats: float = 4
+) -> dict[str, Any]:
     dataset = Noisy(10)
     write_repeatability(
         dataset,  # type: ignore[arg-type]
@@ -65,7 +67,7 @@ def written(normalizer: Normalizer, partition: dict[str, int], folder: Path, sca
         partition,
         {f"s{i}": f"p{i // 2}" for i in range(10)},
         scans=scans,
-        repeats=4,
+        repeats=repeats,  # type: ignore[arg-type]
         intervals=INTERVALS,
         folder=folder,
         provenance={"split": "test"},
@@ -119,6 +121,8 @@ def test_scans_come_again_in_a_row() -> None:
 
 
 def test_one_scan_is_too_few(normalizer: Normalizer, partition: dict[str, int], tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="repeating: expected at least 2 scans and 2 repeats, found 1 and 4"):
+    with pytest.raises(SystemExit, match="repeating: repeated_scans: expected a whole number >= 2, found 1"):
         written(normalizer, partition, tmp_path, scans=1)
+    with pytest.raises(SystemExit, match=r"repeating: repeats: expected a whole number >= 2, found 2.5"):
+        written(normalizer, partition, tmp_path, scans=2, repeats=2.5)
     assert not list(tmp_path.iterdir())
