@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from semivae_bundle.evaluation.figure_style import CYCLE, open_axes, save_figure
+from semivae_bundle.training.checks import whole_number_problems
 from semivae_bundle.training.schedules import Schedule
 
 POINTS = 400
@@ -38,7 +39,9 @@ def schedules_figure(schedules: Mapping[str, Schedule], weights: Mapping[str, fl
 def write_schedules(
     schedules: Mapping[str, Schedule], weights: Mapping[str, float], epochs: int, file: str | Path
 ) -> Path:
-    """Draw `schedules_figure` to a PNG; returns its path."""
+    """Draw `schedules_figure` to a PNG; returns its path. ValueError for epochs that no training could have."""
+    if problems := whole_number_problems(1, epochs=epochs):
+        raise ValueError(problems[0])
     path = save_figure(schedules_figure(schedules, weights, epochs), Path(file))
     print(f"{path}: written")
     return path

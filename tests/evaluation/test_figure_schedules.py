@@ -31,3 +31,9 @@ def test_the_shipped_schedules_are_drawn_without_data(tmp_path: Path) -> None:
 def test_a_figure_is_written_whole(tmp_path: Path) -> None:
     file = write_schedules({}, {"kl": 1.0}, 3, tmp_path / "a.png")
     assert [file] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("epochs", [-5, 0, 1.5])
+def test_epochs_that_no_training_could_have_are_refused(epochs: float, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"epochs: expected a whole number >= 1, found {epochs}"):
+        write_schedules({}, {"kl": 1.0}, epochs, tmp_path / "a.png")  # type: ignore[arg-type]
