@@ -141,7 +141,8 @@ def read_calibration(
         if made_for != found:
             raise ValueError(
                 f"{path}: made for another {what} (SHA-256 {made_for}) than {file} ({found}), so its intervals would "
-                f"mean nothing; {REMEDY}, or move the file away to go without intervals"
+                f"mean nothing; give --normalizer_file of the training of these weights, if {normalizer_file} is not; "
+                f"if it is, {REMEDY}"
             )
     for what, sides in grid.items():
         made_for = calibration.provenance.get("settings", {}).get(what, sides)

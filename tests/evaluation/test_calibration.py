@@ -63,7 +63,7 @@ def test_without_a_file_there_is_none_unless_it_was_named(tmp_path: Path) -> Non
 @pytest.mark.parametrize(("file", "what"), [("model.pt", "checkpoint"), ("normalizer.json", "normalizer")])
 def test_one_of_other_weights_or_of_another_normalizer_is_refused(shipped: Path, file: str, what: str) -> None:
     (shipped / file).write_text((shipped / file).read_text() + " ")
-    with pytest.raises(ValueError, match=f"made for another {what} .*; make it with"):
+    with pytest.raises(ValueError, match=f"made for another {what} .*; give --normalizer_file of .*, make it with"):
         read_calibration(None, shipped / "model.pt", shipped / "normalizer.json", GRID)
     with pytest.raises(SystemExit, match=f"evaluating: .* made for another {what}"):
         calibration_or_exit(None, shipped / "model.pt", shipped / "normalizer.json", GRID)
