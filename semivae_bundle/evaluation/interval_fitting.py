@@ -24,7 +24,7 @@ def fit_intervals(
     its regression was added back with the volume that was *predicted*, as at inference, so the volume's error is in it.
     Scans without the region are left out. Raises TooFewScans where no feature has enough.
     """
-    check_level(level, "calibration#level")
+    check_level(level, "--calibration_level")
     require_exponents(exponents, normalizer.partitions)
     predicted, measured = normalizer.inverse(results.predicted), normalizer.inverse(results.target)
     features = tuple(

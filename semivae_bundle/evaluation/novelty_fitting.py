@@ -55,7 +55,7 @@ def fit_novelty_gate(
     closer than new ones: with more dimensions than scans, far closer. One limit for the farthest of several scores
     keeps the rate of false alarms, without Bonferroni's loss. Raises TooFewScans below `fewest_for_gate` patients.
     """
-    check_level(false_alarm_rate, "false_alarm_rate")
+    check_level(false_alarm_rate, "--false_alarm_rate")
     drawn = drawn_scans(patients, np.ones(len(patients), dtype=np.bool_), seed)
     if len(drawn) < fewest_for_gate(false_alarm_rate):
         raise TooFewScans(

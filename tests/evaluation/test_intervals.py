@@ -163,3 +163,10 @@ def test_the_usual_volume_of_a_residualised_volume_has_its_regression(normalizer
 def test_a_region_without_a_volume_target_goes_with_the_whole_tumour(normalizer: Normalizer) -> None:
     assert volume_of("sphericity_core", normalizer) == ("vol_total", 10.0)
     assert volume_of("loc_x_total", replace(normalizer, scales=normalizer.scales[1:2])) == (None, 0.0)
+
+
+def test_a_level_that_is_no_probability_is_refused_by_the_name_of_its_option(
+    results: Results, normalizer: Normalizer
+) -> None:
+    with pytest.raises(ValueError, match="--calibration_level: expected a probability above 0 and below 1, found 90"):
+        fit_intervals(results, normalizer, level=90, exponents=EXPONENTS, seed=0)
