@@ -66,6 +66,8 @@ def page_context(
         "report": report,
         "title": page_title(report),
         "contents": CONTENTS,
+        # Weights of another training may never have seen this folder's training scans.
+        "trained_on": report["provenance"].get("split") == "train" and report["provenance"].get("trained_here", True),
         "overall": overall_sentence(verdicts),
         "others": other_checks(verdicts),
         "verdicts": verdicts,

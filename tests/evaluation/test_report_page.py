@@ -194,6 +194,16 @@ def test_without_labels_the_sections_say_why_they_are_empty(evaluation: Evaluati
     assert "Not shown: no labelled subject" in page.text
 
 
+@pytest.mark.parametrize(
+    ("split", "trained_here", "said"), [("train", True, True), ("train", False, False), ("test", True, False)]
+)
+def test_the_head_says_where_the_network_was_trained_on_these_scans(
+    split: str, trained_here: bool, said: bool, evaluation: Evaluation, results: Results
+) -> None:
+    evaluation.write(results, [], provenance={**PROVENANCE, "split": split, "trained_here": trained_here})
+    assert ("The network was trained on these very scans." in evaluation.page().text) is said
+
+
 def test_a_section_that_is_missing_says_why(evaluation: Evaluation, results: Results) -> None:
     (evaluation.folder.parent / "metrics.csv").unlink()
     evaluation.write(results, [], "disentanglement", "leakage", "latent_intervals")
