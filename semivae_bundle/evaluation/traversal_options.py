@@ -27,6 +27,8 @@ class TraversalOptions:
     together: Mapping[str, Sequence[str]]
 
     def __post_init__(self) -> None:
+        if isinstance(self.features, str):
+            raise ValueError(f"traversals: features: expected a list, found {self.features!r}; write [{self.features}]")
         problems = []
         if not self.features or len(set(self.features)) < len(self.features):
             problems.append(f"features: expected one or more columns, each once, found {list(self.features)}")

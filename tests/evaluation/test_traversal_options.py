@@ -26,3 +26,8 @@ OPTIONS = TraversalOptions(
 def test_a_value_that_makes_no_traversal_is_told(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=rf"traversals:\n  .*{name}: expected"):
         replace(OPTIONS, **{name: value})
+
+
+def test_a_text_is_no_list_of_features() -> None:
+    with pytest.raises(ValueError, match=r"features: expected a list, found 'vol_ed'; write \[vol_ed\]"):
+        replace(OPTIONS, features="vol_ed")
