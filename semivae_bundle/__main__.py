@@ -9,7 +9,6 @@ refuses a misspelt option, and says what is wrong in a line.
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,12 +25,10 @@ from semivae_bundle.bundle_run import (
     given_options,
     run_step,
 )
-from semivae_bundle.command_errors import expected_error, first_cause
+from semivae_bundle.command_errors import ending_in_a_line
 from semivae_bundle.command_words import check_words
 from semivae_bundle.data.flags import read_flags
 from semivae_bundle.growth.priors import PHANTOM_LOG_CAPACITY, PHANTOM_LOG_RATE
-
-INTERRUPTED = 130  # as a shell has it: 128 and the number of the signal
 
 
 def phantom(
@@ -329,29 +326,12 @@ def asking_for_help(arguments: Sequence[str]) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; exit code 2 with a message for what the user can repair, 130 when interrupted."""
+    """Run one command."""
     words = asking_for_help(sys.argv[1:] if arguments is None else arguments)
-    try:
+    with ending_in_a_line():
         if words and words[0] in COMMANDS:
             check_words(words[0], COMMANDS[words[0]], words[1:])
         fire.Fire(COMMANDS, command=words, name="semivae_bundle")
-    except SystemExit as leaving:
-        if not isinstance(leaving.code, str):
-            raise
-        print(leaving.code, file=sys.stderr)
-        raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print("\nsemivae_bundle: interrupted; the same command goes on from what is written", file=sys.stderr)
-        raise SystemExit(INTERRUPTED) from None
-    except Exception as error:
-        if (reason := expected_error(error)) is None:
-            traceback.print_exc()
-            # Below what MONAI wrapped around it, which says only which component could not be made.
-            first = first_cause(error)
-            print(f"semivae_bundle: {type(first).__name__}: {first}", file=sys.stderr)
-            raise SystemExit(1) from None
-        print(f"semivae_bundle: {reason}", file=sys.stderr)
-        raise SystemExit(2) from None
 
 
 if __name__ == "__main__":

@@ -32,12 +32,13 @@ def run_bundle(
     device: str | None = None,
     log: Path | None = None,
 ) -> None:
-    """One `python -m monai.bundle run`; raises ChildProcessError where it fails.
+    """One `python -m monai.bundle run`, but for its errors, which end in a line; raises ChildProcessError where it
+    fails.
 
     `device`: the one CUDA device that it sees, None to leave it as it is. `log`: file for what it prints, None to let
     it print here.
     """
-    command = [sys.executable, "-m", "monai.bundle", "run", run_id]
+    command = [sys.executable, "-m", "semivae_bundle.child_run", "run", run_id]
     command += ["--config_file", str([str(file) for file in config_files])]
     for name, value in options.items():
         command += [f"--{name}", str(value)]

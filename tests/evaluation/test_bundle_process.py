@@ -23,6 +23,16 @@ def test_options_and_device_reach_the_run_its_log_what_it_prints_and_a_failure_s
     assert "ZeroDivisionError" in said
 
 
+def test_what_a_user_can_repair_in_a_run_is_a_line_of_its_log(tmp_path: Path) -> None:
+    check = {"_target_": "semivae_bundle.data.flags.read_flags", "progress": "perhaps"}
+    (tmp_path / "config.json").write_text(json.dumps({"check": check, "telling": ["@check"]}))
+    with pytest.raises(ChildProcessError, match="expected exit code 0, found 2"):
+        run_bundle("telling", [tmp_path / "config.json"], {}, log=tmp_path / "run.log")
+    said = (tmp_path / "run.log").read_text()
+    assert said.splitlines()[-1].startswith("semivae_bundle: progress: expected true or false, found 'perhaps'")
+    assert "Traceback" not in said
+
+
 @pytest.mark.parametrize(("listed", "expected"), [(None, ["0", "1"]), ("5,7", ["5", "7"])])
 def test_devices_are_called_as_the_environment_calls_them(listed, expected, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
