@@ -191,7 +191,5 @@ def test_a_damaged_last_state_is_told_with_its_remedy(make_engine, tmp_path: Pat
     whole = (tmp_path / "last.pt").read_bytes()
     for damaged in (b"", b"text\n", whole[: len(whole) // 2]):
         (tmp_path / "last.pt").write_bytes(damaged)
-        with pytest.raises(
-            ValueError, match=r"last.pt: expected what a training left, found a damaged .*set resume"
-        ):
+        with pytest.raises(ValueError, match=r"last.pt: expected what a training left, found a damaged .*set resume"):
             train(make_engine, tmp_path, 2, SCORES)
