@@ -12,6 +12,7 @@ import ignite.distributed as idist
 from ignite.engine import Engine, Events
 from torch import nn
 
+from semivae_bundle.data.locks import locked
 from semivae_bundle.training.settings import differing, settings_of, told
 from semivae_bundle.training.weights_file import read_torch, save_torch
 from semivae_bundle.training.weights_record import options_of, write_weights_record
@@ -34,7 +35,8 @@ class Checkpoints:
     the cohort, or `settings`, what the training is made of (`settings_of`): half a training of one kind and half of
     another is none. More `epochs`, and what goes with them (STRETCHED), are the exception.
     Weights-only files: nothing in them is executed on loading. Of several processes all load and the first
-    one writes. Put it after the validation handler and before any handler that logs.
+    one writes, and keeps the folder locked from the first step on, as long as the handler lives: of two trainings in
+    one folder each would leave a part. Put it after the validation handler and before any handler that logs.
     """
 
     def __init__(
@@ -62,7 +64,9 @@ class Checkpoints:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
 
     def load(self, engine: Engine) -> None:
-        """Resume from `last.pt` if asked and there."""
+        """Lock the folder; resume from `last.pt` if asked and there."""
+        if idist.get_rank() == 0:
+            self.lock = locked(self.folder, "training")
         # Now, since what a step changes is no setting.
         self.described = settings_of(self.settings)
         self.made_of = options_of(self.best_network)
@@ -111,7 +115,6 @@ class Checkpoints:
         """Write the last state, and the best network."""
         if idist.get_rank() > 0:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         score = float(engine.state.metrics.get(self.key, float("nan")))
         # Too few labelled scans to score by: the latest network is then the best there is.
         unscored = math.isnan(score) and self.best == float("-inf")

@@ -1,5 +1,7 @@
 """Checkpoints: best, last, atomic, resumable."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import IO, Any
 
@@ -193,3 +195,15 @@ def test_a_damaged_last_state_is_told_with_its_remedy(make_engine, tmp_path: Pat
         (tmp_path / "last.pt").write_bytes(damaged)
         with pytest.raises(ValueError, match=r"last.pt: expected what a training left, found a damaged .*set resume"):
             train(make_engine, tmp_path, 2, SCORES)
+
+
+def test_a_folder_that_another_training_writes_to_is_refused_before_the_first_step(make_engine, tmp_path: Path) -> None:
+    lock = "from pathlib import Path; from semivae_bundle.data.locks import locked; "
+    lock += f"lock = locked(Path({str(tmp_path)!r}), 'training'); print('locked', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", lock], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"locked\n"
+        with pytest.raises(ValueError, match="expected a folder that no other training writes to, found one at work"):
+            train(make_engine, tmp_path, 1, SCORES)
+        other.communicate(b"\n")
+    assert train(make_engine, tmp_path, 1, SCORES).weight.item() == 1
