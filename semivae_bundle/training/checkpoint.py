@@ -20,6 +20,7 @@ from semivae_bundle.training.weights_record import options_of, write_weights_rec
 logger = logging.getLogger(__name__)
 
 REMEDY = "set resume to false to start anew, or give another output_dir"
+OVER_IT = f"the first epoch of a training from the start would replace these weights; {REMEDY}"
 OF_THE_RUN = {"best", "epoch", "made_for", "settings"}
 STRETCHED = {"epochs", "schedules", "warmup_epochs", "last_epoch"}
 """Parts of a setting's path that say how it goes with the number of epochs."""
@@ -33,7 +34,8 @@ class Checkpoints:
     learning-rate schedule and early stop. With `resume`, a run whose folder holds a `last.pt` goes on from there,
     in the same epoch whatever the number of steps in one. It refuses to where `made_for` differs, a text that names
     the cohort, or `settings`, what the training is made of (`settings_of`): half a training of one kind and half of
-    another is none. More `epochs`, and what goes with them (STRETCHED), are the exception.
+    another is none. More `epochs`, and what goes with them (STRETCHED), are the exception. A
+    `model.pt` whose `last.pt` is gone is not trained over.
     Weights-only files: nothing in them is executed on loading. Of several processes all load and the first
     one writes, and keeps the folder locked from the first step on, as long as the handler lives: of two trainings in
     one folder each would leave a part. Put it after the validation handler and before any handler that logs.
@@ -70,9 +72,14 @@ class Checkpoints:
         # Now, since what a step changes is no setting.
         self.described = settings_of(self.settings)
         self.made_of = options_of(self.best_network)
-        file = self.folder / "last.pt"
-        if not (self.resume and file.exists()):
-            return
+        file, weights = self.folder / "last.pt", self.folder / "model.pt"
+        if self.resume and file.exists():
+            self.go_on_from(file, engine)
+        elif self.resume and weights.exists():
+            raise ValueError(f"{weights}: expected last.pt beside it, to go on from, found none; {OVER_IT}")
+
+    def go_on_from(self, file: Path, engine: Engine) -> None:
+        """Take over the state in `file`; ValueError where it is damaged, or that of another training."""
         try:
             state = read_torch(file)
         except ValueError as error:

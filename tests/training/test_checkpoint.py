@@ -125,6 +125,15 @@ def test_without_resume_a_run_starts_anew(make_engine, tmp_path: Path) -> None:
     assert train(make_engine, tmp_path, 1, SCORES, resume=False).weight.item() == 1
 
 
+def test_weights_whose_state_is_gone_are_not_trained_over(make_engine, tmp_path: Path) -> None:
+    train(make_engine, tmp_path, 2, SCORES)
+    (tmp_path / "last.pt").unlink()
+    with pytest.raises(ValueError, match=r"model.pt: expected last.pt beside it.*set resume to false to start anew"):
+        train(make_engine, tmp_path, 1, SCORES)
+    assert best_weight(tmp_path) == 2
+    assert train(make_engine, tmp_path, 1, SCORES, resume=False).weight.item() == 1
+
+
 def test_a_checkpoint_of_another_configuration_is_refused(make_engine, tmp_path: Path) -> None:
     train(make_engine, tmp_path, 1, SCORES)
     with pytest.raises(ValueError, match=r"last.pt: lacks \['queue'\].*set resume to false"):
