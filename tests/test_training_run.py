@@ -97,7 +97,9 @@ def test_training_leaves_checkpoints_curves_and_the_agreed_metrics(unbroken: Pat
         "last.pt",
         "model.json",
         "model.pt",
+        "normalizer.json",
     }
+    assert (unbroken / "checkpoints" / "normalizer.json").read_bytes() == (unbroken / "normalizer.json").read_bytes()
     assert list((unbroken / "tensorboard").glob("events.out.tfevents.*"))
 
 

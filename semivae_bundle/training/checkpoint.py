@@ -13,9 +13,10 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from semivae_bundle.data.locks import locked
+from semivae_bundle.features.normalizer import Normalizer
 from semivae_bundle.training.settings import differing, settings_of, told
 from semivae_bundle.training.weights_file import read_torch, save_torch
-from semivae_bundle.training.weights_record import options_of, write_weights_record
+from semivae_bundle.training.weights_record import NORMALIZER, options_of, write_weights_record
 
 logger = logging.getLogger(__name__)
 
@@ -29,16 +30,17 @@ STRETCHED = {"epochs", "schedules", "warmup_epochs", "last_epoch"}
 class Checkpoints:
     """After every epoch writes `last.pt` (everything to resume); when `key` is the best so far, also `model.pt`.
 
-    `model.pt` is the bare state_dict of `best_network`, as the Model Zoo wants it; `model.json` beside it says what
-    it was trained on and as what. `objects`: name -> anything with state_dict, such as network, optimiser,
-    learning-rate schedule and early stop. With `resume`, a run whose folder holds a `last.pt` goes on from there,
-    in the same epoch whatever the number of steps in one. It refuses to where `made_for` differs, a text that names
-    the cohort, or `settings`, what the training is made of (`settings_of`): half a training of one kind and half of
-    another is none. More `epochs`, and what goes with them (STRETCHED), are the exception. A
-    `model.pt` whose `last.pt` is gone is not trained over.
-    Weights-only files: nothing in them is executed on loading. Of several processes all load and the first
-    one writes, and keeps the folder locked from the first step on, as long as the handler lives: of two trainings in
-    one folder each would leave a part. Put it after the validation handler and before any handler that logs.
+    `model.pt` is the bare state_dict of `best_network`, as the Model Zoo wants it; `model.json` beside it says what it
+    was trained on and as what, and `normalizer.json` is the `normalizer` that its features are read with, which lasts
+    there when the cohort grows and is measured anew. `objects`: name -> anything with state_dict, such as network,
+    optimiser, learning-rate schedule and early stop. With `resume`, a run whose folder holds a `last.pt` goes on from
+    there, in the same epoch whatever the number of steps in one. It refuses to where `made_for` differs, a text that
+    names the cohort, or `settings`, what the training is made of (`settings_of`): half a training of one kind and half
+    of another is none. More `epochs`, and what goes with them (STRETCHED), are the exception. A `model.pt` whose
+    `last.pt` is gone is not trained over. Weights-only files: nothing in them is executed on loading. Of several
+    processes all load and the first one writes, and keeps the folder locked from the first step on, as long as the
+    handler lives: of two trainings in one folder each would leave a part. Put it after the validation handler and
+    before any handler that logs.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Checkpoints:
         key: str,
         resume: bool,
         made_for: str,
+        normalizer: Normalizer,
         settings: Mapping[str, Any],
     ) -> None:
         self.folder = Path(folder)
@@ -57,6 +60,7 @@ class Checkpoints:
         self.key = key
         self.resume = resume
         self.made_for = made_for
+        self.normalizer = normalizer
         self.settings = settings
         self.best = float("-inf")
 
@@ -132,6 +136,7 @@ class Checkpoints:
             }
             save_torch(weights, self.folder / "model.pt")
             write_weights_record(self.folder / "model.pt", self.made_for, self.made_of)
+            self.normalizer.to_json(self.folder / NORMALIZER)
         state = {name: thing.state_dict() for name, thing in self.objects.items()}
         state |= {"best": self.best, "epoch": engine.state.epoch, "made_for": self.made_for, "settings": self.described}
         save_torch(state, self.folder / "last.pt")

@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 SCHEMA = "semivae-weights/1"
 STATE = "last.pt"
+NORMALIZER = "normalizer.json"  # beside the weights: the one of their training
 ROOT = "network"
 # The network is the same on another grid, and reads its outlines a little otherwise.
 GRID = re.compile(r"\.atlas\.size\.\d$")
@@ -89,11 +90,13 @@ def require_trained_with(weights_file: str | Path, normalizer: Normalizer) -> No
             weights_file,
         )
         return
-    if not str(record["made_for"]).startswith(normalizer.fitted_on):
+    if not _is_of(record, normalizer):
+        kept = Path(weights_file).with_name(NORMALIZER)
+        own = f"{kept}, that" if kept.is_file() and _is_of(record, Normalizer.from_json(kept)) else "that"
         raise ValueError(
             f"{Path(weights_file)}: was trained with another normalizer, on another split or on other measurements; "
-            "give --normalizer_file of its training, and index with its --seed; after a new index or precompute train "
-            "again, or take the new scans to a folder of their own and lay the recipe shipped"
+            f"give --normalizer_file {own} of its training, and index with its --seed; after a new index or precompute "
+            "train again, or take the new scans to a folder of their own and lay the recipe shipped"
         )
     if record["schema"] == STATE:
         logger.warning("%s: where a training stands; its best network is model.pt beside it", weights_file)
@@ -106,6 +109,10 @@ def _options(described: Mapping[str, str]) -> dict[str, str]:
         for path, text in described.items()
         if path.startswith(f"{ROOT}.") and not FREE.search(path)
     }
+
+
+def _is_of(record: Mapping[str, Any], normalizer: Normalizer) -> bool:
+    return str(record["made_for"]).startswith(normalizer.fitted_on)
 
 
 def _record_of(weights_file: str | Path) -> dict[str, Any]:

@@ -10,10 +10,13 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
+from semivae_bundle.features.normalizer import Normalizer
 from semivae_bundle.training.checkpoint import Checkpoints
 from semivae_bundle.training.progress import StopEarly
 from semivae_bundle.training.schedules import LinearRamp
 
+SHIPPED = Path(__file__).parents[2] / "models" / "normalizer.json"
+NORMALIZER = Normalizer.from_json(SHIPPED)
 SCORES = [0.2, 0.5, 0.4, float("nan"), 0.6]
 
 
@@ -41,7 +44,7 @@ def train(
         Events.EPOCH_COMPLETED, lambda: engine.state.metrics.update(r2=scores[engine.state.epoch - 1])
     )
     objects = {"network": network, "optimizer": optimizer, **more}
-    Checkpoints(folder, objects, network, "r2", resume, cohort, settings or {}).attach(engine)
+    Checkpoints(folder, objects, network, "r2", resume, cohort, NORMALIZER, settings or {}).attach(engine)
     engine.run([0] * steps, max_epochs=epochs)
     return network
 
@@ -110,6 +113,11 @@ def test_the_model_is_a_bare_state_dict_that_loads_strictly(make_engine, tmp_pat
     state = torch.load(tmp_path / "model.pt", weights_only=True)
     assert list(state) == list(network.state_dict())
     network.load_state_dict(state, strict=True)
+
+
+def test_the_normalizer_is_kept_beside_the_weights_to_the_last_bit(make_engine, tmp_path: Path) -> None:
+    train(make_engine, tmp_path, 1, SCORES)
+    assert (tmp_path / "normalizer.json").read_bytes() == SHIPPED.read_bytes()
 
 
 def test_a_resumed_run_goes_on_where_it_stopped(make_engine, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from ignite.engine import Engine, Events
 from monai.engines import SupervisedTrainer
 from torch import Tensor, nn
 
+from semivae_bundle.features.normalizer import Normalizer
 from semivae_bundle.losses.kl import gaussian_kl
 from semivae_bundle.losses.reconstruction import fixed_sigma_nll
 from semivae_bundle.training.checkpoint import Checkpoints
@@ -18,6 +19,7 @@ from semivae_bundle.training.handlers import EpochSeed
 from semivae_bundle.training.lagging_inference import LaggingInference
 
 SIZE = 8
+NORMALIZER = Normalizer.from_json(Path(__file__).parents[2] / "models" / "normalizer.json")
 
 
 class Toy(nn.Module):
@@ -181,7 +183,7 @@ def run_with_checkpoints(make_engine, folder: Path, epochs: int) -> tuple[Toy, L
     )
     trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: validator.run([0]))
     objects = {"network": trainer.network, "optimizer": trainer.optimizer, "lagging": lagging}
-    Checkpoints(folder, objects, trainer.network, "info", True, "a", {}).attach(trainer)
+    Checkpoints(folder, objects, trainer.network, "info", True, "a", NORMALIZER, {}).attach(trainer)
     trainer.run()
     return trainer.network, lagging
 

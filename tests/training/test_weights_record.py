@@ -52,6 +52,15 @@ def test_another_split_or_other_measurements_are_refused(weights: Path, changed:
         require_trained_with(weights, replace(NORMALIZER, **{changed: "0" * 64}))
 
 
+def test_the_normalizer_that_was_kept_beside_the_weights_is_named(weights: Path) -> None:
+    write_weights_record(weights, NORMALIZER.fitted_on, {})
+    other, kept = replace(NORMALIZER, split_sha256="0" * 64), weights.with_name("normalizer.json")
+    for beside, said in ((other, "--normalizer_file that of its"), (NORMALIZER, f"--normalizer_file {kept}, that of")):
+        beside.to_json(kept)
+        with pytest.raises(ValueError, match=said):
+            require_trained_with(weights, other)
+
+
 def test_weights_that_nothing_is_known_of_pass_with_a_warning(weights: Path, caplog: pytest.LogCaptureFixture) -> None:
     require_trained_with(weights, NORMALIZER)
     assert "no model.json of these weights beside it" in caplog.text
