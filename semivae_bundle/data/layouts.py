@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from semivae_bundle.data.decathlon import find_decathlon, is_decathlon
@@ -49,10 +49,13 @@ def find_subjects(dataset_dir: str | Path, manifest: str | Path | None = None) -
     return _with_unique_names(found)
 
 
-def walk_files(folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Folders from `folder` down, and their visible files; sorted. Links are followed, each folder once."""
+def walk_files(folder: Path, unreadable: Callable[[OSError], None]) -> Iterator[tuple[Path, list[str]]]:
+    """Folders from `folder` down, and their visible files; sorted. Links are followed, each folder once.
+
+    `unreadable` is given the error of each folder that cannot be listed.
+    """
     seen = set()
-    for name, folders, files in os.walk(folder, followlinks=True):
+    for name, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
         place = Path(name).resolve()
         folders[:] = [] if place in seen else sorted(n for n in folders if not n.startswith(".") and n != "__MACOSX")
         if place not in seen:
@@ -64,7 +67,8 @@ def _search(dataset_dir: Path) -> list[FoundSubject]:
     files: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     strangers: dict[str, list[str]] = {}
     decathlon = []
-    for folder, names in walk_files(dataset_dir):
+    closed: list[OSError] = []
+    for folder, names in walk_files(dataset_dir, closed.append):
         if "dataset.json" in names and is_decathlon(folder / "dataset.json"):
             decathlon += find_decathlon(dataset_dir, folder / "dataset.json")
         relative = folder.relative_to(dataset_dir)
@@ -80,7 +84,27 @@ def _search(dataset_dir: Path) -> list[FoundSubject]:
         for path in unknown:
             if owner := _owner_of(Path(path).name, owners):
                 strangers.setdefault(owner, []).append(path)
-    return decathlon + [_from_files(name, kinds, strangers.get(name, [])) for name, kinds in files.items()]
+    named = [_from_files(name, kinds, strangers.get(name, [])) for name, kinds in files.items()]
+    return decathlon + named + [_closed_folder(dataset_dir, error) for error in closed]
+
+
+def _closed_folder(dataset_dir: Path, error: OSError) -> FoundSubject:
+    """A folder that cannot be listed, as a bad subject: a patient may lie in it, and must not vanish without a word."""
+    folder = Path(error.filename).relative_to(dataset_dir)
+    if folder == Path():
+        raise CohortError(
+            f"dataset_dir: expected a folder that you may read, found {dataset_dir}: {error.strerror}; grant yourself "
+            "the right to read it and what it holds (chmod -R u+rX)"
+        ) from error
+    problem = Problem(
+        ProblemCode.UNREADABLE_FOLDER,
+        folder.as_posix(),
+        folder.as_posix(),
+        "a folder whose files can be listed",
+        str(error.strerror),
+        "grant yourself the right to read it and what it holds (chmod -R u+rX), or remove it",
+    )
+    return FoundSubject(folder.as_posix(), folder.as_posix(), "", problems=(problem,))
 
 
 def _owner_of(name: str, owners: set[str]) -> str | None:
@@ -95,12 +119,7 @@ def unclaimed_files(dataset_dir: str | Path, found: Iterable[FoundSubject]) -> l
     """The NIfTI files below `dataset_dir` that are no image, mask or stranger of any subject of `found`."""
     claimed = {ref.path for one in found for refs in one.images.values() for ref in refs}
     claimed |= {path for one in found for path in (*one.segs, *one.strangers)}
-    names = (
-        (folder.relative_to(dataset_dir) / name).as_posix()
-        for folder, files in walk_files(Path(dataset_dir))
-        for name in files
-        if is_nifti(name)
-    )
+    names = ((folder.relative_to(dataset_dir) / name).as_posix() for folder, name in _nifti_files(Path(dataset_dir)))
     return [name for name in names if name not in claimed]
 
 
@@ -112,6 +131,12 @@ def say_unclaimed(dataset_dir: str | Path, names: Sequence[str]) -> None:
             f"{listed(names)}; name them as in docs/data.md, or list them in a manifest",
             flush=True,
         )
+
+
+def _nifti_files(dataset_dir: Path) -> Iterator[tuple[Path, str]]:
+    """Folder and name of each; what cannot be listed is a problem of the search for subjects."""
+    for folder, files in walk_files(dataset_dir, lambda error: None):
+        yield from ((folder, name) for name in files if is_nifti(name))
 
 
 def _from_files(name: str, kinds: dict[str, list[str]], strangers: list[str]) -> FoundSubject:
@@ -148,7 +173,7 @@ def _with_unique_names(found: list[FoundSubject]) -> list[FoundSubject]:
 def _nothing_found(dataset_dir: Path, manifest: str | Path | None) -> str:
     if manifest:
         return f"{manifest}: expected one row per scan, found none; add rows or leave the option manifest out"
-    names = [name for _, files in walk_files(dataset_dir) for name in files if is_nifti(name)]
+    names = [name for _, name in _nifti_files(dataset_dir)]
     found = f"{len(names)} NIfTI files, such as {names[:4]}" if names else "no NIfTI file"
     layouts = "\n".join(f"  - {layout}" for layout in _LAYOUTS)
     return f"{dataset_dir}: expected subjects in one of these layouts, found {found}:\n{layouts}"

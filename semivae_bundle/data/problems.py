@@ -24,6 +24,7 @@ class ProblemCode(StrEnum):
     UNUSABLE_NAME = "unusable_name"
     INVALID_DATASET_JSON = "invalid_dataset_json"
     UNREADABLE_FILE = "unreadable_file"
+    UNREADABLE_FOLDER = "unreadable_folder"
     WRONG_DIMENSIONS = "wrong_dimensions"
     THIN_VOLUME = "thin_volume"
     INVALID_HEADER = "invalid_header"

@@ -21,6 +21,9 @@ MASK = "seg"
 MOST_FOREGROUND = 0.95
 _READ_AGAIN = "copy or download the file again"
 
+Attempt = Volume | UnreadableVolumeError | FileNotFoundError | PermissionError
+"""A file's content, or why there is none."""
+
 
 @dataclass(frozen=True)
 class Scan:
@@ -50,7 +53,7 @@ def read_scans(
     """Read (kind, file) pairs: the scans that make sense, and all problems. Neighbours in one 4-D file share a read."""
     scans: list[Scan] = []
     problems: list[Problem] = []
-    last: tuple[str, Volume | UnreadableVolumeError | FileNotFoundError] | None = None
+    last: tuple[str, Attempt] | None = None
     for kind, ref in references:
         if last is None or last[0] != ref.path:
             last = (ref.path, _attempt(dataset_dir / ref.path))
@@ -61,16 +64,14 @@ def read_scans(
     return scans, problems
 
 
-def _attempt(path: Path) -> Volume | UnreadableVolumeError | FileNotFoundError:
+def _attempt(path: Path) -> Attempt:
     try:
         return read_volume(path)
-    except (UnreadableVolumeError, FileNotFoundError) as error:
+    except (UnreadableVolumeError, FileNotFoundError, PermissionError) as error:
         return error
 
 
-def _check(
-    subject: str, kind: str, ref: ImageRef, volume: Volume | UnreadableVolumeError | FileNotFoundError
-) -> tuple[Scan | None, list[Problem]]:
+def _check(subject: str, kind: str, ref: ImageRef, volume: Attempt) -> tuple[Scan | None, list[Problem]]:
     """One file and the problems of its own; no scan where its voxels mean nothing."""
 
     def problem(code: ProblemCode, expected: str, found: str, remedy: str) -> list[Problem]:
@@ -79,6 +80,9 @@ def _check(
     if isinstance(volume, FileNotFoundError):
         code = ProblemCode.MISSING_MASK if kind == MASK else ProblemCode.MISSING_MODALITY
         return None, problem(code, f"the {kind} file that the list names", "no such file", _READ_AGAIN)
+    if isinstance(volume, PermissionError):
+        remedy = "grant yourself the right to read it (chmod u+r), and its folder (chmod u+rx)"
+        return None, problem(ProblemCode.UNREADABLE_FILE, "a file that you may read", str(volume.strerror), remedy)
     if isinstance(volume, UnreadableVolumeError):
         return None, problem(ProblemCode.UNREADABLE_FILE, "a complete NIfTI file", str(volume), _READ_AGAIN)
     data = volume.data

@@ -42,7 +42,7 @@ def read_volume(path: str | Path) -> Volume:
     """Read a .nii or .nii.gz file whole.
 
     A compressed file is read through its checksum, which nibabel alone would leave unread. Raises `FileNotFoundError`,
-    or `UnreadableVolumeError` with the reason. Axes of one entry behind the third are left out.
+    `PermissionError`, or `UnreadableVolumeError` with the reason. Axes of one entry behind the third are left out.
     """
     path = Path(path)
     if not path.is_file():
@@ -52,6 +52,8 @@ def read_volume(path: str | Path) -> Volume:
         content = gzip.decompress(content) if path.name.lower().endswith(".gz") else content
         image = _image_class(content).from_bytes(content)
         data = np.asanyarray(image.dataobj)
+    except PermissionError:
+        raise
     # A damaged file makes gzip, zlib, NumPy and nibabel raise a dozen unrelated types.
     except Exception as error:
         raise UnreadableVolumeError(f"{type(error).__name__}: {error}") from error

@@ -1,5 +1,6 @@
 """One broken scan per kind of problem."""
 
+import errno
 import json
 import re
 from collections.abc import Callable
@@ -266,3 +267,18 @@ def test_visits_in_folders_of_their_own_are_sent_to_a_manifest(save_scan) -> Non
         (folder / "A" / "2021-09" / file.name).write_bytes(file.read_bytes())
     problem = next(problem for problem in inspect(folder).problems if problem.code == "duplicate_modality")
     assert "if they are visits, list them in a manifest" in problem.remedy
+
+
+def test_a_file_without_permission_is_not_called_damaged(save_scan, monkeypatch) -> None:
+    folder = save_scan("A")
+    read = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path.name == "A-t1n.nii.gz":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    (problem,) = inspect(folder).problems
+    assert (problem.code, problem.file, problem.found) == ("unreadable_file", "A/A-t1n.nii.gz", "Permission denied")
+    assert problem.remedy.startswith("grant yourself the right")

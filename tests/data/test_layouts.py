@@ -1,6 +1,8 @@
 """Finding subjects in the layouts that people have."""
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -157,3 +159,33 @@ def test_files_that_no_subject_claims_are_named(tmp_path: Path, capsys: pytest.C
     assert "2 NIfTI files belong to no subject by their names and are left out: P9/T1" in capsys.readouterr().out
     say_unclaimed(tmp_path, [])
     assert capsys.readouterr().out == ""
+
+
+def closed(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """As for a person without rights, whoever runs the test."""
+    scandir = os.scandir
+
+    def refuse(path):
+        if Path(path) == folder:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+
+
+def test_a_folder_that_cannot_be_listed_is_a_problem_and_not_passed_over(save_scan, monkeypatch) -> None:
+    save_scan("A")
+    folder = save_scan("B")
+    closed(monkeypatch, folder / "B")
+    sound, shut = (inspect_subject(found, folder) for found in find_subjects(folder))
+    assert sound.subject is not None
+    assert (shut.name, shut.subject) == ("B", None)
+    (problem,) = shut.problems
+    assert str(problem).startswith("B: B: unreadable_folder: expected a folder whose files can be listed, found Perm")
+
+
+def test_a_dataset_that_cannot_be_listed_says_so_and_lists_no_layouts(save_scan, monkeypatch) -> None:
+    folder = save_scan("A")
+    closed(monkeypatch, folder)
+    with pytest.raises(CohortError, match=r"expected a folder that you may read, found .*Permission denied; grant"):
+        find_subjects(folder)
