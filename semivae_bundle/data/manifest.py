@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import datetime
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from semivae_bundle.data.problems import CohortError, Problem, ProblemCode
 from semivae_bundle.data.subjects import MODALITIES, FoundSubject, ImageRef, parse_name
+from semivae_bundle.data.wording import listed
 
 REQUIRED_COLUMNS = ("subject", *MODALITIES)
 OPTIONAL_COLUMNS = ("visit", "date", "seg")
@@ -36,17 +37,35 @@ def read_manifest(dataset_dir: Path, manifest: str | Path) -> list[FoundSubject]
             "it as 'CSV UTF-8'"
         ) from error
     reader = csv.DictReader(io.StringIO(text, newline=""))
-    columns = [str(column).strip().lower() for column in reader.fieldnames or ()]
-    if missing := [column for column in REQUIRED_COLUMNS if column not in columns]:
+    reader.fieldnames = columns = _columns(path, reader.fieldnames or ())
+    rows = list(reader)
+    if long := [f"line {line}" for line, row in enumerate(rows, start=2) if any(map(str.strip, row.get(None) or ()))]:
         raise CohortError(
-            f"{path}: expected the columns {', '.join(REQUIRED_COLUMNS)} (and optionally "
-            f"{', '.join(OPTIONAL_COLUMNS)}), found {columns}; add {', '.join(missing)}"
+            f"{path}: expected {len(columns)} cells in a row, as its header has, found more in {listed(long)}; put a "
+            "cell that has a comma in quotation marks, or name the column"
+        )
+    cells = [{key: str(value or "").strip() for key, value in row.items() if key} for row in rows]
+    return [_subject(dataset_dir, row, line) for line, row in enumerate(cells, start=2) if any(row.values())]
+
+
+def _columns(path: Path, header: Sequence[str]) -> list[str]:
+    """The columns' names in lower case. `CohortError` where one that is needed is not there, or any is there twice."""
+    columns = [str(column).strip().lower() for column in header]
+    if missing := [column for column in REQUIRED_COLUMNS if column not in columns]:
+        expected = f"the columns {', '.join(REQUIRED_COLUMNS)} (and optionally {', '.join(OPTIONAL_COLUMNS)})"
+        for mark, word in ((";", "semicolons"), ("\t", "tabs")):
+            if {part.strip() for column in columns for part in column.split(mark)} >= set(REQUIRED_COLUMNS):
+                raise CohortError(
+                    f"{path}: expected {expected} separated by commas, found {word}; save it as CSV with commas"
+                )
+        raise CohortError(f"{path}: expected {expected}, found {columns}; add {', '.join(missing)}")
+    if repeated := sorted({column for column in columns if column and columns.count(column) > 1}):
+        raise CohortError(
+            f"{path}: expected each column once, found several called {', '.join(repeated)}; keep the right one of each"
         )
     if unread := [column for column in columns if column not in REQUIRED_COLUMNS + OPTIONAL_COLUMNS]:
         print(f"{path}: columns that nothing reads: {', '.join(unread)}; optional are {', '.join(OPTIONAL_COLUMNS)}")
-    reader.fieldnames = columns
-    rows = [{key: str(value or "").strip() for key, value in row.items() if key} for row in reader]
-    return [_subject(dataset_dir, row, line) for line, row in enumerate(rows, start=2) if any(row.values())]
+    return columns
 
 
 def _subject(dataset_dir: Path, row: Mapping[str, str], line: int) -> FoundSubject:

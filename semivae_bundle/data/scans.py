@@ -79,7 +79,7 @@ def _check(subject: str, kind: str, ref: ImageRef, volume: Attempt) -> tuple[Sca
 
     if isinstance(volume, FileNotFoundError):
         code = ProblemCode.MISSING_MASK if kind == MASK else ProblemCode.MISSING_MODALITY
-        return None, problem(code, f"the {kind} file that the list names", "no such file", _READ_AGAIN)
+        return None, problem(code, f"the {kind} file", *_missing(ref.path, str(volume)))
     if isinstance(volume, PermissionError):
         remedy = "grant yourself the right to read it (chmod u+r), and its folder (chmod u+rx)"
         return None, problem(ProblemCode.UNREADABLE_FILE, "a file that you may read", str(volume.strerror), remedy)
@@ -107,6 +107,16 @@ def _check(subject: str, kind: str, ref: ImageRef, volume: Attempt) -> tuple[Sca
         digest = hashlib.blake2b(np.asarray(data, np.float32).tobytes("F")).hexdigest()
     kept = data if kind == MASK else None
     return Scan(kind, ref.path, volume.affine, volume.has_orientation, data != 0, digest, kept), problems
+
+
+def _missing(path: str, error: str) -> tuple[str, str]:
+    """Found and remedy of a file that is not there."""
+    found = error.partition(": ")[2]
+    if "a link to" in found:
+        return found, "correct the link, or put the file in its place"
+    if "\\" in path:
+        return found, "write its path in the list with / in place of \\"
+    return found, "correct its path in the list, or copy or download it again"
 
 
 def _intensity_problems(data: NDArray[Any]) -> Iterator[tuple[ProblemCode, str, str, str]]:

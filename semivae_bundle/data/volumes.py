@@ -46,7 +46,8 @@ def read_volume(path: str | Path) -> Volume:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
+        link = f", but a link to {path.readlink()}, where nothing is" if path.is_symlink() else ""
+        raise FileNotFoundError(f"{path}: no such file{link}")
     try:
         content = path.read_bytes()
         content = gzip.decompress(content) if path.name.lower().endswith(".gz") else content

@@ -282,3 +282,14 @@ def test_a_file_without_permission_is_not_called_damaged(save_scan, monkeypatch)
     (problem,) = inspect(folder).problems
     assert (problem.code, problem.file, problem.found) == ("unreadable_file", "A/A-t1n.nii.gz", "Permission denied")
     assert problem.remedy.startswith("grant yourself the right")
+
+
+def test_a_link_to_nothing_is_called_that(save_scan) -> None:
+    folder = save_scan("A", without=["t2f"])
+    (folder / "A" / "A-t2f.nii.gz").symlink_to("elsewhere.nii.gz")
+    (problem,) = inspect(folder).problems
+    assert (problem.code, problem.found) == (
+        "missing_modality",
+        "no such file, but a link to elsewhere.nii.gz, where nothing is",
+    )
+    assert problem.remedy == "correct the link, or put the file in its place"

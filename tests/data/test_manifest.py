@@ -98,3 +98,31 @@ def test_a_manifest_that_is_not_in_utf_8_says_so(folder: Path) -> None:
     (folder / "scans.csv").write_bytes((HEADER + row("M\u00fcller")).encode("latin-1"))
     with pytest.raises(CohortError, match=r"scans.csv: expected a CSV file in UTF-8, found byte 0xfc .*CSV UTF-8"):
         find_subjects(folder, "scans.csv")
+
+
+@pytest.mark.parametrize(("mark", "word"), [(";", "semicolons"), ("\t", "tabs")])
+def test_another_separator_is_named(folder: Path, mark: str, word: str) -> None:
+    write(folder, row("A_").replace(",", mark), header=HEADER.replace(",", mark))
+    with pytest.raises(CohortError, match=f"separated by commas, found {word}; save it as CSV with commas"):
+        find_subjects(folder, "scans.csv")
+
+
+def test_a_column_that_is_there_twice_is_refused(folder: Path) -> None:
+    write(folder, row("A_"), header=HEADER.replace("seg", "T2W"))
+    with pytest.raises(CohortError, match="expected each column once, found several called t2w; keep the right one"):
+        find_subjects(folder, "scans.csv")
+
+
+def test_cells_beyond_the_header_are_refused_unless_they_are_empty(folder: Path) -> None:
+    assert len(find_subjects(write(folder, row("A_") + ",, ", row("B_")), "scans.csv")) == 2
+    write(folder, row("A_"), row("B_") + ",a note")
+    with pytest.raises(CohortError, match=r"expected 8 cells in a row, as its header has, found more in line 3; put a"):
+        find_subjects(folder, "scans.csv")
+
+
+def test_a_path_with_backslashes_is_told_to_be_written_with_slashes(folder: Path) -> None:
+    write(folder, row("A_").replace("files/xA_t1n", "files\\xA_t1n"))
+    (found,) = find_subjects(folder, "scans.csv")
+    (problem,) = inspect_subject(found, folder).problems
+    assert (problem.code, problem.found) == ("missing_modality", "no such file")
+    assert problem.remedy == "write its path in the list with / in place of \\"
