@@ -13,6 +13,7 @@ from semivae_bundle.data.grids import (
     brain_foreground,
     check_duplicates,
     check_grids,
+    check_heads,
     check_view,
     measure_geometry,
 )
@@ -68,7 +69,9 @@ def inspect_subject(
             wrong += check_place(scan.data, brain, found.subject, scan.file)
         problems += wrong
     usable = all(problem.is_warning for problem in problems)
-    problems += check_view(found.subject, scans, fov_mm, orientation) if usable else []
+    if usable:
+        problems += check_heads(found.subject, scans)
+        problems += check_view(found.subject, scans, fov_mm, orientation)
     subject = _subject(found, label_map, orientation) if usable else None
     geometry = measure_geometry(found.subject, scans) if usable else None
     return Inspection(found.subject, subject, tuple(problems), geometry, scans[0].digest if scans else "")

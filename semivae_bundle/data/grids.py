@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 from nibabel.affines import voxel_sizes
@@ -11,10 +12,15 @@ from numpy.typing import NDArray
 
 from semivae_bundle.data.orientation import GRID_TOLERANCE, Geometry, axis_codes, stated_affine
 from semivae_bundle.data.problems import Problem, ProblemCode
-from semivae_bundle.data.scans import MASK, Scan
+from semivae_bundle.data.scans import MASK, MOST_FOREGROUND, Scan
 
 FOV_MM = (240.0, 240.0, 240.0)
 """Holds an adult head. Centred on a scan's own grid, or on its brain."""
+SAME_HEAD = 0.955
+"""Least Dice of an image's foreground with those of the others: their median. One head has 0.976 or more in 174
+phantoms of every contrast, of 32 to 128 voxels, and 0.967, 0.998, 0.999 and 1.000 in four real subjects, the first of
+them with each image stripped for itself. An image of another patient, or two of each, have
+0.940 or less among these phantoms and 0.870 or less among the real ones."""
 OUTSIDE_VIEW = 0.01  # share of the brain that may be cut off without a word
 
 
@@ -62,6 +68,39 @@ def check_duplicates(subject: str, scans: Sequence[Scan]) -> list[Problem]:
                 )
             )
     return problems
+
+
+def check_heads(subject: str, scans: Sequence[Scan]) -> list[Problem]:
+    """A warning where images do not show one head: their foregrounds differ more than stripping makes them."""
+    grid = shared_grid(scans)
+    # Without background a foreground is the whole grid, and says nothing of a head.
+    images = [one for one in scans if one.kind != MASK and one.foreground.mean() <= MOST_FOREGROUND]
+    if grid is None or len(images) < 2:
+        return []
+    overlaps = np.eye(len(images))
+    for i, j in combinations(range(len(images)), 2):
+        overlaps[i, j] = overlaps[j, i] = dice(images[i].foreground, images[j].foreground)
+    likeness = [float(np.median(np.delete(row, place))) for place, row in enumerate(overlaps)]
+    odd = [(one, value) for one, value in zip(images, likeness, strict=True) if value < SAME_HEAD]
+    if not odd:
+        return []
+    return [
+        Problem(
+            ProblemCode.ANOTHER_HEAD,
+            subject,
+            odd[0][0].file,
+            f"one head in all images: foregrounds whose Dice is {SAME_HEAD:g} or more",
+            ", ".join(f"{one.kind} {value:.2f}" for one, value in odd),
+            "used as they are; look at the images: one may be of another patient or visit, be registered otherwise, or "
+            "be no image of a brain",
+        )
+    ]
+
+
+def dice(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
+    """2 |A and B| / (|A| + |B|) of two masks of one shape; 1 where both are empty."""
+    both = np.count_nonzero(first) + np.count_nonzero(second)
+    return 2 * np.count_nonzero(first & second) / both if both else 1.0
 
 
 def brain_foreground(scans: Sequence[Scan]) -> NDArray[np.bool_] | None:

@@ -31,6 +31,7 @@ class ProblemCode(StrEnum):
     GRID_MISMATCH = "grid_mismatch"
     NOT_FINITE = "not_finite"
     CONSTANT_IMAGE = "constant_image"
+    MASK_AS_IMAGE = "mask_as_image"
     DUPLICATE_IMAGE = "duplicate_image"
     FRACTIONAL_LABELS = "fractional_labels"
     NEGATIVE_LABELS = "negative_labels"
@@ -48,6 +49,7 @@ class ProblemCode(StrEnum):
     BRAIN_OUTSIDE_VIEW = "brain_outside_view"
     IMPLAUSIBLE_SIZE = "implausible_size"
     UNSAID_VISITS = "unsaid_visits"
+    ANOTHER_HEAD = "another_head"
 
 
 WARNING_CODES = frozenset(
@@ -61,6 +63,7 @@ WARNING_CODES = frozenset(
         ProblemCode.BRAIN_OUTSIDE_VIEW,
         ProblemCode.IMPLAUSIBLE_SIZE,
         ProblemCode.UNSAID_VISITS,
+        ProblemCode.ANOTHER_HEAD,
     }
 )
 

@@ -19,6 +19,8 @@ from semivae_bundle.data.volumes import UnreadableVolumeError, Volume, read_volu
 MASK = "seg"
 # A skull-stripped head fills about half of its grid at most; without background, nothing says where the brain is.
 MOST_FOREGROUND = 0.95
+# A mask has three labels; the dimmest of images has hundreds of values.
+MOST_LABELS = 4
 _READ_AGAIN = "copy or download the file again"
 
 Attempt = Volume | UnreadableVolumeError | FileNotFoundError | PermissionError
@@ -129,7 +131,19 @@ def _intensity_problems(data: NDArray[Any]) -> Iterator[tuple[ProblemCode, str, 
     if values.size == 0 or values.min() == values.max():
         found = f"every voxel 0 or {float(values[0]):g}" if values.size else "every voxel 0"
         yield ProblemCode.CONSTANT_IMAGE, "intensities that vary", found, "export the image again"
+    elif labels := _labels(values):
+        found = f"no values but {', '.join(labels)}"
+        yield ProblemCode.MASK_AS_IMAGE, "intensities", found, "this is a mask: put the image in its place"
     elif values.size > MOST_FOREGROUND * data.size:
         found = f"{values.size / data.size:.0%} of the voxels not 0"
         remedy = "used as it is, though its background counts as brain; strip the skull and write 0 outside"
         yield ProblemCode.NO_BACKGROUND, "0 outside the brain", found, remedy
+
+
+def _labels(values: NDArray[Any]) -> list[str]:
+    """The different values, if they are as few as those of a mask; none where they are more."""
+    # Some voxels tell an image from a mask: sorting all of them takes longer than reading the file.
+    if np.unique(values[:: 1 + values.size // 1000]).size > MOST_LABELS:
+        return []
+    different = np.unique(values)
+    return [f"{float(value):g}" for value in different] if different.size <= MOST_LABELS else []

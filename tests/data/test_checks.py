@@ -4,6 +4,7 @@ import errno
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -98,6 +99,7 @@ KINDS: dict[str, tuple[Damage, str, str]] = {
     "NaN in the mask": (change("seg", put(np.nan)), "not_finite", "A-seg.*1 voxels"),
     "all zero": (change("t1n", np.zeros_like), "constant_image", "every voxel 0"),
     "a brain mask for an image": (change("t1n", lambda d: (d > 0) * 7.0), "constant_image", "0 or 7"),
+    "the mask for an image": (copy("A-seg.nii.gz", "A-t1n.nii.gz"), "mask_as_image", r"A-t1n.*no values but 1, 2, 3;"),
     "one image twice": (copy("A-t1c.nii.gz", "A-t1n.nii.gz"), "duplicate_image", "t1c and t1n.*identical to A/A-t1c"),
     "interpolated mask": (change("seg", put(1.5)), "fractional_labels", "1.5.*nearest neighbour"),
     "negative label": (change("seg", put(-1, np.int16)), "negative_labels", "-1"),
@@ -168,7 +170,14 @@ def test_all_problems_of_a_subject_are_reported_in_one_pass(save_scan) -> None:
 def test_one_kind_of_damage_is_one_problem(save_scan) -> None:
     """No kind drags others along, so the reader is not sent after symptoms."""
     folder = save_scan("A")
-    for kind in ("another affine", "interpolated mask", "one image twice", "labels 3 and 4", "mask elsewhere"):
+    for kind in (
+        "another affine",
+        "interpolated mask",
+        "the mask for an image",
+        "one image twice",
+        "labels 3 and 4",
+        "mask elsewhere",
+    ):
         folder = save_scan("A")
         KINDS[kind][0](folder)
         assert [problem.code for problem in inspect(folder).problems] == [KINDS[kind][1]]
@@ -293,3 +302,32 @@ def test_a_link_to_nothing_is_called_that(save_scan) -> None:
         "no such file, but a link to elsewhere.nii.gz, where nothing is",
     )
     assert problem.remedy == "correct the link, or put the file in its place"
+
+
+@pytest.mark.parametrize("strangers", [("t1n",), ("t1n", "t2f")])
+def test_images_of_two_heads_are_a_warning(save_scan, scan_of, strangers: tuple[str, ...]) -> None:
+    files = scan_of()
+    for kind in strangers:
+        files[kind] = np.roll(files[kind], 1, axis=0)
+    inspection = inspect(save_scan("A", files))
+    (problem,) = inspection.problems
+    assert (problem.code, problem.is_warning) == ("another_head", True)
+    assert inspection.subject is not None
+    named = {part.split()[0] for part in problem.found.split(", ")}
+    # Of two and two, nothing says which are right.
+    assert named == ({"t1n"} if len(strangers) == 1 else {"t1c", "t1n", "t2f", "t2w"})
+
+
+def test_an_image_that_was_stripped_a_little_otherwise_is_of_the_same_head(save_scan, scan_of) -> None:
+    files = scan_of()
+    rim = np.argwhere(files["t2w"])[:: files["t2w"].astype(bool).sum() // 20]
+    files["t2w"][tuple(rim.T)] = 0  # 4 % of its voxels
+    assert inspect(save_scan("A", files)).problems == ()
+
+
+def test_images_of_different_patients_are_told_among_phantoms(phantom_dir: Path) -> None:
+    first, second, *_ = find_subjects(phantom_dir)
+    assert not [p for p in inspect_subject(first, phantom_dir).problems if p.code == "another_head"]
+    mixed = replace(first, images={**first.images, "t1n": second.images["t1n"]})
+    (problem,) = inspect_subject(mixed, phantom_dir).problems
+    assert (problem.code, problem.found[:6]) == ("another_head", "t1n 0.")
