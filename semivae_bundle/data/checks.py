@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ from semivae_bundle.data.orientation import Geometry, ambiguous_orientations
 from semivae_bundle.data.problems import Problem, ProblemCode
 from semivae_bundle.data.scans import MASK, read_scans
 from semivae_bundle.data.subjects import MODALITIES, FoundSubject, ImageRef, Subject
-from semivae_bundle.data.visit_names import unsaid_visits
+from semivae_bundle.data.visit_dates import odd_dates
+from semivae_bundle.data.visit_names import similar_patients, unsaid_visits
 
 
 @dataclass(frozen=True)
@@ -83,13 +85,16 @@ def all_warnings(inspections: Sequence[Inspection], orientation: Mapping[str, st
     `orientation`: subject -> axis codes that the user states, which settles them.
     """
     geometries = [one.geometry for one in inspections if one.geometry is not None]
+    subjects = [one.subject for one in inspections if one.subject is not None]
     own = [problem for inspection in inspections for problem in inspection.problems]
     return [
         *own,
         *repeated_subjects(inspections),
         *ambiguous_orientations(geometries, orientation),
         *implausible_sizes(geometries),
-        *unsaid_visits([one.subject for one in inspections if one.subject is not None]),
+        *unsaid_visits(subjects),
+        *similar_patients(subjects),
+        *odd_dates(subjects, datetime.date.today()),
     ]
 
 

@@ -50,6 +50,9 @@ class ProblemCode(StrEnum):
     IMPLAUSIBLE_SIZE = "implausible_size"
     UNSAID_VISITS = "unsaid_visits"
     ANOTHER_HEAD = "another_head"
+    SIMILAR_PATIENTS = "similar_patients"
+    FUTURE_DATE = "future_date"
+    VISIT_ORDER = "visit_order"
 
 
 WARNING_CODES = frozenset(
@@ -64,6 +67,9 @@ WARNING_CODES = frozenset(
         ProblemCode.IMPLAUSIBLE_SIZE,
         ProblemCode.UNSAID_VISITS,
         ProblemCode.ANOTHER_HEAD,
+        ProblemCode.SIMILAR_PATIENTS,
+        ProblemCode.FUTURE_DATE,
+        ProblemCode.VISIT_ORDER,
     }
 )
 

@@ -1,4 +1,4 @@
-"""Names that look like visits of one patient where nothing says so: each visit would be a patient of its own."""
+"""Names that look like one patient where nothing says so: each would be a patient of its own."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ _MARKED = re.compile(rf"(?P<stem>.+?)[-_. ](?:{_WORDS})[-_. ]?\d*", re.IGNORECAS
 # "P000_1": a number after a number. BraTS20_Training_001 has one too, but shares its stem with the whole cohort.
 _NUMBERED = re.compile(r"(?P<stem>.*\d)[-_. ]\d{1,3}")
 MOST_VISITS = 10
+# Between two digits a mark tells numbers apart: P1-11 is not P11-1.
+_MARKS = re.compile(r"(?<!\d)[-_. ]+|[-_. ]+(?!\d)")
 
 
 def unsaid_visits(subjects: Sequence[Subject]) -> list[Problem]:
@@ -40,4 +42,25 @@ def unsaid_visits(subjects: Sequence[Subject]) -> list[Problem]:
             "them in a manifest (subject, visit, date and the files), and give it to every step",
         )
         for names in groups
+    ]
+
+
+def similar_patients(subjects: Sequence[Subject]) -> list[Problem]:
+    """A warning for every group of patients whose names differ in nothing but case, blanks and marks."""
+    spellings: dict[str, dict[str, str]] = defaultdict(dict)
+    for one in subjects:
+        plain = re.sub(r"[-_. ]+", "-", _MARKS.sub("", one.patient.casefold()))
+        spellings[plain].setdefault(one.patient, one.subject)
+    return [
+        Problem(
+            ProblemCode.SIMILAR_PATIENTS,
+            next(iter(own.values())),
+            "",
+            "one spelling of a patient's name",
+            f"patients called {listed(list(own))}",
+            "taken as patients of their own, so one patient may be in training and in test: if they are one, write "
+            "them alike in the manifest or in the files' names",
+        )
+        for own in spellings.values()
+        if len(own) > 1
     ]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from semivae_bundle.data.subjects import Subject, parse_name
-from semivae_bundle.data.visit_names import unsaid_visits
+from semivae_bundle.data.visit_names import similar_patients, unsaid_visits
 
 
 def subjects(names: Sequence[str], patient: str | None = None) -> list[Subject]:
@@ -49,3 +49,27 @@ def test_the_numbers_of_public_cohorts_are_no_visits(names: list[str]) -> None:
 
 def test_visits_that_a_manifest_states_are_no_surprise() -> None:
     assert unsaid_visits(subjects(["P000_v1", "P000_v2"], patient="P000")) == []
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["BraTS-PHM-00005", "brats-phm-00005"],
+        ["Smith J", "smith_j", "SmithJ"],
+        ["P-017", "P017"],
+        ["sub-1_11", "sub1-11"],
+    ],
+)
+def test_one_patient_in_two_spellings_is_told_of(names: list[str]) -> None:
+    (problem,) = similar_patients(subjects(names))
+    assert (problem.code, problem.subject, problem.is_warning) == ("similar_patients", names[0], True)
+    assert problem.found == f"patients called {', '.join(names)}"
+
+
+@pytest.mark.parametrize("names", [["P1-11", "P11-1"], ["P7", "P8"], ["BraTS-GLI-00001-000", "BraTS-MET-00001-000"]])
+def test_patients_of_other_letters_or_numbers_are_others(names: list[str]) -> None:
+    assert similar_patients(subjects(names)) == []
+
+
+def test_the_visits_of_one_patient_are_one_spelling() -> None:
+    assert similar_patients(subjects(["A-1", "A-2"], patient="A")) == []
