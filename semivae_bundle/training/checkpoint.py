@@ -71,6 +71,8 @@ class Checkpoints:
 
     def load(self, engine: Engine) -> None:
         """Lock the folder; resume from `last.pt` if asked and there."""
+        if engine.state.iteration:  # a federated client's next round, which begins with what the server sent
+            return
         if idist.get_rank() == 0:
             self.lock = locked(self.folder, "training")
         # Now, since what a step changes is no setting.

@@ -205,6 +205,15 @@ def test_a_resumed_run_remembers_how_long_it_has_waited(make_engine, tmp_path: P
     assert (resumed.best, resumed.waited) == (0.5, 2)
 
 
+def test_a_second_run_of_one_engine_begins_with_the_weights_that_it_was_given(make_engine, tmp_path: Path) -> None:
+    network, engine = nn.Linear(1, 1), make_engine(lambda engine, batch: None)
+    Checkpoints(tmp_path, {"network": network}, network, "r2", True, "a", NORMALIZER, {}).attach(engine)
+    engine.run([0], max_epochs=1)
+    network.weight.data.fill_(7)  # as the server of a federation sends them
+    engine.run([0], max_epochs=2)
+    assert (network.weight.item(), engine.state.epoch) == (7, 2)
+
+
 def test_a_damaged_last_state_is_told_with_its_remedy(make_engine, tmp_path: Path) -> None:
     train(make_engine, tmp_path, 1, SCORES)
     whole = (tmp_path / "last.pt").read_bytes()
