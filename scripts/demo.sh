@@ -48,7 +48,7 @@ evaluate_validation() {
 
 infer_unseen() {
   "$python" -m semivae_bundle phantom --output_dir "$demo/unseen" --n 1 --size 48 --spacing 5 --contrast standard --seed 1
-  bundle evaluating "$inference" --dataset_dir "$demo/unseen" --output_dir "$out/inference" \
+  bundle evaluating "$inference" --dataset_dir "$demo/unseen" --output_dir "$out/inference" --overwrite true \
     --checkpoint "$out/checkpoints/model.pt" --normalizer_file "$out/normalizer.json"
 }
 

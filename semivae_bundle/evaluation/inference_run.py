@@ -19,6 +19,13 @@ from semivae_bundle.data.locks import locked
 from semivae_bundle.data.wording import listed
 from semivae_bundle.evaluation.calibration import Calibration
 from semivae_bundle.evaluation.export_tables import TURNED_AWAY, VERDICT, GrowingTable
+from semivae_bundle.evaluation.inference_folder import (
+    identity,
+    refuse_folder_of_a_training,
+    refuse_folder_of_the_scans,
+    refuse_other_results,
+    refuse_unrecorded,
+)
 from semivae_bundle.evaluation.inference_scans import FoundScans, Scan
 from semivae_bundle.evaluation.prerequisites import require_checkpoint
 from semivae_bundle.evaluation.provenance import checkpoint_record
@@ -36,17 +43,19 @@ class InferenceRun:
 
     A scan is done when run.json lists it with the same source files and its rows and files are there. run.json is
     written last, so an interrupted run repeats at most one scan. Results of other weights, normalizer, calibration,
-    settings or package version are never continued: everything is then done again. `settings`: plain values that change
-    results. `calibration`: what bounds and verdicts come from, None to go without.
+    settings or package version are never continued: they are refused, and with `overwrite` deleted and done again, and
+    so are files that no run.json accounts for. `dataset_dir`: where the scans lie, and no results may. `settings`:
+    plain values that change results. `calibration`: what bounds and verdicts come from, None to go without.
     `attention`: keys attention_<partition> of the output that are written as well. `network`: what the weights are
-    those of; a network of another make that they fit as well gives other results.
-    The folder is locked as long as the run lives. Raises at construction, before any scan is read, where another has
-    it, or where the checkpoint is missing or was trained with another normalizer or other options of the network.
+    those of; a network of another make that they fit as well gives other results. The folder is locked as long as the
+    run lives. Raises at construction, before any scan is read, where another has it, where something in it would be
+    lost, or where the checkpoint is missing or was trained with another normalizer or other options of the network.
     """
 
     def __init__(
         self,
         output_dir: str | Path,
+        dataset_dir: str | Path,
         checkpoint: str | Path,
         normalizer_file: str | Path,
         settings: Mapping[str, Any],
@@ -58,29 +67,26 @@ class InferenceRun:
     ) -> None:
         self.output_dir = Path(output_dir)
         refuse_folder_of_a_training(self.output_dir)
+        refuse_folder_of_the_scans(self.output_dir, dataset_dir)
         self.lock = locked(self.output_dir, "inference")
         self.overwrite = overwrite
         self.save_reconstruction = save_reconstruction
         self.attention = tuple(attention)
         require_trained_with(require_checkpoint(checkpoint), Normalizer.from_json(normalizer_file))
         require_made_of(checkpoint, network)
-        self.made_by = {
-            "schema": SCHEMA,
-            "package_version": __version__,
-            "checkpoint": checkpoint_record(require_checkpoint(checkpoint)),
-            "normalizer": checkpoint_record(Path(normalizer_file)),
-            "network_sha256": digest_of(network),
-            "settings": dict(settings),
-        }
-        if calibration is not None:
-            self.made_by["calibration"] = {"level": calibration.level, "sha256": calibration.sha256}
+        self.made_by = made_by(Path(checkpoint), Path(normalizer_file), network, settings, calibration)
         earlier = self._read()
+        self.may_replace = overwrite or (self.output_dir / "run.json").is_file()
+        if not overwrite:
+            refuse_other_results(self.output_dir, earlier, self.made_by)
         same = identity(earlier) == identity(self.made_by)
         self.replaced = [] if same else [file for one in earlier.get("subjects", {}).values() for file in one["files"]]
         self.subjects: dict[str, dict[str, Any]] = dict(earlier["subjects"]) if same else {}
         self.latents = GrowingTable(self.output_dir / "latents.csv", resume=same)
         self.features = GrowingTable(self.output_dir / "features.csv", resume=same)
         self.novelty = GrowingTable(self.output_dir / "novelty.csv", resume=same)
+        if not self.may_replace:
+            refuse_unrecorded(table.file for table in (self.latents, self.features, self.novelty))
         self.has_gate = calibration is not None and calibration.novelty is not None
         self.scans: dict[str, Scan] = {}
         self.found = FoundScans(())
@@ -91,6 +97,8 @@ class InferenceRun:
         self.scans = {scan.subject.subject: scan for scan in found.scans}
         done = {name: scan for name, scan in self.scans.items() if not self.overwrite and self.is_done(scan)}
         left = [scan for scan in found.scans if scan.subject.subject not in done]
+        if not self.may_replace:
+            refuse_unrecorded(file for name in self.scans for file in self.volumes_of(name))
         if self.replaced:
             print(f"{self.output_dir}: holds results of other weights or settings, which this run replaces")
         self.correct(done)
@@ -141,6 +149,12 @@ class InferenceRun:
         wanted = wanted | {key: key for key in self.attention}
         return {key: self.output_dir / subject / f"{subject}_{name}.nii.gz" for key, name in wanted.items()}
 
+    def volumes_of(self, subject: str) -> list[Path]:
+        """The volumes that are there under the names of this or any other run."""
+        names = (*VOLUMES.values(), "attention_*")
+        folder, start = self.output_dir / subject, glob.escape(subject)
+        return [file for name in names for file in sorted(folder.glob(f"{start}_{name}.nii.gz"))]
+
     def turned_away(self) -> list[str]:
         """The scans of novelty.csv, of this run and of earlier ones, to which the gate says no."""
         table = self.novelty
@@ -162,11 +176,10 @@ class InferenceRun:
         self.latents.put(subject, {**keys, **latents})
         self.features.put(subject, {**keys, **features})
         files = [file.relative_to(self.output_dir).as_posix() for file in self.volume_files(subject).values()]
-        for name in (*VOLUMES.values(), "attention_*"):
+        for stale in self.volumes_of(subject):
             # A volume that an earlier run wrote and this one doesn't would belong to other weights or another scan.
-            for stale in (self.output_dir / subject).glob(f"{glob.escape(subject)}_{name}.nii.gz"):
-                if stale.relative_to(self.output_dir).as_posix() not in files:
-                    stale.unlink(missing_ok=True)
+            if stale.relative_to(self.output_dir).as_posix() not in files:
+                stale.unlink(missing_ok=True)
         self.subjects[subject] = {"source": dict(scan.source), "files": files}
         self.write()
 
@@ -211,17 +224,22 @@ def who(scan: Scan) -> dict[str, str]:
     return {"patient": scan.subject.patient, "visit": scan.subject.visit or "", "date": scan.subject.date or ""}
 
 
-def refuse_folder_of_a_training(folder: Path) -> None:
-    """Raise ValueError where a training keeps its features.csv, which inference would write over."""
-    if (folder / "cohort.json").is_file():
-        raise ValueError(
-            f"output_dir: expected a folder for inference alone, found {folder} with the cohort.json of a training, "
-            f"whose features.csv would be lost; pass --output_dir {folder / 'inference'}"
-        )
-
-
-def identity(record: Mapping[str, Any]) -> str:
-    """What results depend on, as text: what weights, normalizer and calibration hold, wherever they lie; settings."""
-    hashes = [record.get(name, {}).get("sha256") for name in ("checkpoint", "normalizer", "calibration")]
-    rest = [record.get(name) for name in ("schema", "package_version", "network_sha256", "settings")]
-    return json.dumps([*hashes, *rest], sort_keys=True)
+def made_by(
+    checkpoint: Path,
+    normalizer_file: Path,
+    network: nn.Module,
+    settings: Mapping[str, Any],
+    calibration: Calibration | None,
+) -> dict[str, Any]:
+    """What run.json says of the run as a whole."""
+    record = {
+        "schema": SCHEMA,
+        "package_version": __version__,
+        "checkpoint": checkpoint_record(checkpoint),
+        "normalizer": checkpoint_record(normalizer_file),
+        "network_sha256": digest_of(network),
+        "settings": dict(settings),
+    }
+    if calibration is not None:
+        record["calibration"] = {"level": calibration.level, "sha256": calibration.sha256}
+    return record

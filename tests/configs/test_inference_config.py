@@ -152,7 +152,7 @@ def test_dates_that_come_later_are_taken_over_without_another_look(
 def test_other_weights_replace_every_result(options: dict[str, Any], tmp_path: Path) -> None:
     out = infer(options, save_reconstruction=True)
     before = {row["subject"]: row["mean_residual_00"] for row in rows(out / "latents.csv")}
-    infer({**options, "checkpoint": str(save_model(tmp_path / "other.pt", 1))})
+    infer({**options, "checkpoint": str(save_model(tmp_path / "other.pt", 1))}, overwrite=True)
     after = {row["subject"]: row["mean_residual_00"] for row in rows(out / "latents.csv")}
     assert after.keys() == before.keys()
     assert all(after[name] != before[name] for name in before)
@@ -201,7 +201,7 @@ def test_rows_of_earlier_weights_do_not_survive_an_interrupted_run(
     other = {**options, "checkpoint": str(save_model(tmp_path / "other.pt", 1))}
     with monkeypatch.context() as patch, pytest.raises(RuntimeError):
         patch.setattr("semivae_bundle.evaluation.export.write_on_grid_of", lambda *_: 1 / 0)
-        infer(other)
+        infer(other, overwrite=True)
     name = sorted(options["images"])[0]
     infer({**other, "images": {name: options["images"][name]}})
     assert [row["subject"] for row in rows(out / "latents.csv")] == [name]
