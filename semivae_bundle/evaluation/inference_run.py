@@ -136,7 +136,7 @@ class InferenceRun:
         """Whether everything asked for is there and belongs to this very scan."""
         name = scan.subject.subject
         rows = all(name in table for table in self.tables())
-        files = all(file.is_file() for file in self.volume_files(name).values())
+        files = all(file.is_file() and file.stat().st_size > 0 for file in self.volume_files(name).values())
         return rows and files and self.subjects.get(name, {}).get("source") == dict(scan.source)
 
     def tables(self) -> list[GrowingTable]:

@@ -52,12 +52,13 @@ def test_results_of_other_settings_go_only_where_that_is_asked_for(tmp_path: Pat
     assert inferred(a_run(tmp_path, amp=True), "a", "b") == ["b"]
 
 
-def test_an_interrupted_scan_is_done_again(tmp_path: Path) -> None:
+def test_an_interrupted_scan_is_done_again_and_an_empty_volume_is_none(tmp_path: Path) -> None:
     run = a_run(tmp_path)
     inferred(run, "a", "b")
+    run.volume_files("a")["pred"].write_bytes(b"")
     run.subjects.pop("b")
     run.write()
-    assert inferred(a_run(tmp_path), "a", "b") == ["b"]
+    assert inferred(a_run(tmp_path), "a", "b") == ["a", "b"]
 
 
 @pytest.mark.parametrize("name", ["latents.csv", "features.csv", "novelty.csv"])
