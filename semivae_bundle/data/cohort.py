@@ -15,7 +15,9 @@ from semivae_bundle.data.grids import FOV_MM
 from semivae_bundle.data.layouts import find_subjects, say_unclaimed, unclaimed_files
 from semivae_bundle.data.orientation import check_overrides
 from semivae_bundle.data.parallel import in_parallel
+from semivae_bundle.data.places import require_place
 from semivae_bundle.data.problems import CohortError, Problem, Quarantined
+from semivae_bundle.data.splits import SCHEMA as SPLITS_SCHEMA
 from semivae_bundle.data.splits import check_fractions, divide_cohort, load_splits, read_splits_record
 from semivae_bundle.data.subjects import FoundSubject, Subject
 from semivae_bundle.data.summary import summarise_cohort, summarise_splits
@@ -88,6 +90,8 @@ def index_cohort(
     cohort.json is written even then.
     """
     check_fractions(fractions)
+    for file, schema in ((cohort_file, SCHEMA), (splits_file, SPLITS_SCHEMA)):
+        require_place(file, schema.partition("/")[0])
     found = find_subjects(dataset_dir, manifest)
     if not manifest:
         say_unclaimed(dataset_dir, unclaimed_files(dataset_dir, found))

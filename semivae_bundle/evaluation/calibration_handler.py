@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from ignite.engine import Engine, Events
 
-from semivae_bundle.evaluation.calibration import Calibration, is_found_by_itself
-from semivae_bundle.evaluation.conformal import FloatArray, TooFewScans
+from semivae_bundle.data.places import require_place
+from semivae_bundle.evaluation.calibration import SCHEMA, Calibration, is_found_by_itself
+from semivae_bundle.evaluation.conformal import FloatArray, TooFewScans, check_level
 from semivae_bundle.evaluation.interval_fitting import fit_intervals
 from semivae_bundle.evaluation.novelty_fitting import fit_novelty_gate
 from semivae_bundle.evaluation.provenance import checkpoint_record
@@ -42,6 +43,8 @@ class CalibrationReport:
         false_alarm_rate: float,
         seed: int,
     ) -> None:
+        check_level(level, "--calibration_level")
+        check_level(false_alarm_rate, "--false_alarm_rate")
         self.calibration_file = Path(calibration_file)
         self.normalizer_file = Path(normalizer_file)
         self.normalizer = normalizer
@@ -59,7 +62,8 @@ class CalibrationReport:
         engine.add_event_handler(Events.COMPLETED, self.finish)
 
     def start(self, engine: Engine) -> None:
-        """Forget an earlier run."""
+        """Forget an earlier run; ask now whether the file may be written, and not after the last scan."""
+        require_place(self.calibration_file, SCHEMA.partition("/")[0])
         self.rows: list[SubjectResult] = []
         self.profiles: list[dict[str, FloatArray]] = []
 

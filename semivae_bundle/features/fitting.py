@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.polynomial.polynomial import polyfit, polyval
 
+from semivae_bundle.data.places import require_place
 from semivae_bundle.data.splits import split_hash
-from semivae_bundle.features.normalizer import REFIT, ColumnScale, Normalizer, present_values
+from semivae_bundle.features.normalizer import FORMAT, REFIT, ColumnScale, Normalizer, present_values
 from semivae_bundle.features.schema import feature_of, presence_column
 from semivae_bundle.features.table import FOV_COLUMNS
 
@@ -68,7 +69,8 @@ def fit_and_write_normalizer(
     residualise: Columns | None = None,
     degree: int = 1,
 ) -> Normalizer:
-    """Fit anew and write, whatever was there: what `precompute` does."""
+    """Fit anew and write, in place of any earlier normalizer: what `precompute` does."""
+    require_place(normalizer_file, FORMAT.partition("/")[0])
     normalizer = fit_normalizer(features, splits, targets, residualise=residualise, degree=degree)
     normalizer.to_json(normalizer_file)
     return normalizer

@@ -20,6 +20,7 @@ from semivae_bundle.data.cohort import Cohort
 from semivae_bundle.data.files import sha256_of_files, write_text_atomically
 from semivae_bundle.data.masks import read_mask
 from semivae_bundle.data.parallel import in_parallel
+from semivae_bundle.data.places import require_place
 from semivae_bundle.data.subjects import Subject
 from semivae_bundle.data.wording import listed
 from semivae_bundle.features.measure import measure_mask
@@ -52,6 +53,7 @@ def measure_cohort(
     cohort are dropped. Masks that fail are listed in one ValueError, after the good rows are saved.
     """
     features_file = Path(features_file)
+    require_place(features_file, INPUT_COLUMNS[0])
     labelled = [subject for subject in cohort.subjects if subject.seg is not None]
     inputs, failures = _inputs(labelled, cohort.dataset_dir, fov_mm)
     before = _previous_rows(features_file)

@@ -235,3 +235,14 @@ def test_splits_of_another_index_are_refused(save_scan, tmp_path: Path) -> None:
         CohortError, match=r"splits.json: expected the 1 subjects of .*found 2; they differ in B; .*again"
     ):
         index(folder, out, load_or_index_cohort)
+
+
+@pytest.mark.parametrize("name", ["cohort.json", "splits.json"])
+def test_a_file_of_another_kind_is_not_replaced_and_that_is_said_first(
+    folder: Path, out: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (out / name).write_text("my thesis")
+    with pytest.raises(ValueError, match=f"{name}: expected no file there, or an earlier one of the kind"):
+        index(folder, out)
+    assert (out / name).read_text() == "my thesis"
+    assert not capsys.readouterr().out

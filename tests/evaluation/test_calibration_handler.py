@@ -1,8 +1,10 @@
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
 import pytest
+from ignite.engine import Engine
 
 from semivae_bundle.evaluation.calibration import Calibration
 from semivae_bundle.evaluation.calibration_handler import CalibrationReport, calibration_table
@@ -75,3 +77,19 @@ def test_the_table_shows_widths_gaps_and_the_gate(
     without = calibration_table(calibration)
     assert "no interval for loc_x_total: few" in without
     assert without.endswith("no novelty gate: few")
+
+
+def test_weights_are_not_replaced_and_that_is_said_before_the_first_scan(handler: CalibrationReport) -> None:
+    handler.calibration_file = handler.calibration_file.with_name("model.pt")
+    handler.calibration_file.write_bytes(b"weights")
+    with pytest.raises(ValueError, match=r"model\.pt: expected no file there, .*'semivae-calibration' stands"):
+        handler.start(Engine(lambda *_: None))
+    assert handler.calibration_file.read_bytes() == b"weights"
+
+
+@pytest.mark.parametrize("option", ["level", "false_alarm_rate"])
+def test_percent_are_refused_before_the_first_scan(handler: CalibrationReport, option: str) -> None:
+    with pytest.raises(ValueError, match=rf"--\w*{option}: expected a probability above 0 and below 1, found 90"):
+        CalibrationReport(
+            **{name: getattr(handler, name) for name in signature(CalibrationReport).parameters} | {option: 90}
+        )

@@ -211,3 +211,11 @@ def test_training_refuses_a_file_from_another_split_and_precompute_replaces_it(f
         load_or_fit_normalizer(features, SPLITS, path, TARGETS)
     fit_and_write_normalizer(features, SPLITS, path, TARGETS)
     assert load_or_fit_normalizer(features, SPLITS, path, TARGETS).scales[0].subjects == 40
+
+
+def test_a_file_that_is_no_normalizer_is_not_replaced(features, tmp_path):
+    file = tmp_path / "thesis.txt"
+    file.write_text("my thesis")
+    with pytest.raises(ValueError, match=r"thesis.txt: expected no file there, .*'semivae-normalizer' stands"):
+        fit_and_write_normalizer(features, SPLITS, file, TARGETS)
+    assert file.read_text() == "my thesis"

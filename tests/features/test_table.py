@@ -190,3 +190,13 @@ def test_dask_cluster_measures_the_same_table(cohort, monkeypatch):
     with distributed.Client(**cluster), joblib.parallel_config(backend="dask"):
         there = measure(cohort, workers=None)
     pd.testing.assert_frame_equal(there, here, check_exact=True)
+
+
+def test_a_person_s_table_is_not_replaced(cohort, measured):
+    file = cohort.dataset_dir / "out" / "features.csv"
+    file.parent.mkdir()
+    file.write_text("subject,age\np1,3\n")
+    with pytest.raises(ValueError, match="an earlier one of the kind that is written, in which 'mask_sha256' stands"):
+        measure(cohort)
+    assert file.read_text() == "subject,age\np1,3\n"
+    assert not measured
