@@ -6,12 +6,14 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from semivae_bundle.data.places import require_folder
+
 
 def locked(folder: Path, writer: str) -> FileLock | None:
     """`folder` for this process alone, as long as the lock lives: another's results would be lost. ValueError, which
     calls them `writer`, where somebody has it; None on a file system that knows no locks.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    require_folder(folder)
     lock = FileLock(folder / ".lock", is_singleton=True)
     try:
         lock.acquire(timeout=0)

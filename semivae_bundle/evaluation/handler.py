@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from semivae_bundle.data.files import atomic_path, write_json_atomically
+from semivae_bundle.data.places import require_folder
 from semivae_bundle.evaluation.attention_in_tumour import AttentionInTumour
 from semivae_bundle.evaluation.calibration import Calibration
 from semivae_bundle.evaluation.coverage import coverage_section
@@ -89,7 +90,10 @@ class EvaluationReport:
         engine.add_event_handler(Events.COMPLETED, self.finish)
 
     def start(self, engine: Engine) -> None:
-        """Forget an earlier run; decode the zero code with the weights as they are now."""
+        """Forget an earlier run; decode the zero code with the weights as they are now. A folder that can't be written
+        to is found before the scans.
+        """
+        require_folder(self.folder)
         self.begun = time.perf_counter()
         self.rows: list[SubjectResult] = []
         self.shown: list[ShownSubject] = []

@@ -170,3 +170,13 @@ def test_a_second_run_starts_afresh(evaluated: tuple[Path, EvaluationReport, str
     report.start(None)  # type: ignore[arg-type]
     assert report.rows == []
     assert report.shown == []
+
+
+def test_a_file_in_the_folder_s_place_is_found_before_the_scans(
+    evaluated: tuple[Path, EvaluationReport, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, report, _ = evaluated
+    (tmp_path / "evaluation").write_text("")
+    monkeypatch.setattr(report, "folder", tmp_path / "evaluation")
+    with pytest.raises(ValueError, match="expected a folder to write to, found a file there"):
+        report.start(None)  # type: ignore[arg-type]
