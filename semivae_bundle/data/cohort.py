@@ -79,6 +79,7 @@ def index_cohort(
     fov_mm: Sequence[float] = FOV_MM,
     workers: int | None = -1,
     progress: bool = True,
+    trained: str | Path | None = None,
 ) -> Cohort:
     """Find and check every subject, divide the usable ones, write cohort.json and splits.json, print a summary.
 
@@ -86,12 +87,15 @@ def index_cohort(
     `orientation`: subject -> axis codes of its stored arrays, in place of its headers. `fov_mm`: what a network sees of
     a scan (right, front, up), to warn where it does not hold the brain. `workers`: processes, -1 for one per core, None
     to take what `joblib.parallel_config` says. An earlier splits.json drawn with the same seed and fractions is kept
-    and extended. Raises `CohortError` where nothing is usable, or with `strict` where anything is quarantined;
-    cohort.json is written even then.
+    and extended. `trained`: weights that, where they are there, were trained on the cohort that is there, which only an
+    index of the same folder, or of where that was moved, may replace. Raises `CohortError` where nothing is usable, or
+    with `strict` where anything is quarantined; cohort.json is written even then.
     """
     check_fractions(fractions)
     for file, schema in ((cohort_file, SCHEMA), (splits_file, SPLITS_SCHEMA)):
         require_place(file, schema.partition("/")[0])
+    if trained is not None and Path(trained).is_file():
+        _refuse_another_folder(cohort_file, dataset_dir, trained)
     found = find_subjects(dataset_dir, manifest)
     if not manifest:
         say_unclaimed(dataset_dir, unclaimed_files(dataset_dir, found))
@@ -108,6 +112,19 @@ def index_cohort(
     splits = divide_cohort(cohort.subjects, splits_file, fractions=fractions, seed=seed)
     print(f"{splits_file}: written\n{summarise_splits(cohort.subjects, splits)}", flush=True)
     return cohort
+
+
+def _refuse_another_folder(cohort_file: str | Path, dataset_dir: str | Path, trained: str | Path) -> None:
+    """CohortError where `cohort_file` is of another folder than `dataset_dir`, and that one has not been moved."""
+    try:
+        before = load_cohort(cohort_file).dataset_dir
+    except (CohortError, FileNotFoundError):
+        return
+    if before != Path(dataset_dir).resolve() and before.is_dir():
+        raise CohortError(
+            f"{cohort_file}: is the cohort of {before}, on which {trained} was trained; an index of {dataset_dir} "
+            f"would replace it; choose another --output_dir, or, where both hold the same cohort, remove {cohort_file}"
+        )
 
 
 def load_cohort(cohort_file: str | Path, dataset_dir: str | Path | None = None) -> Cohort:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from itertools import chain
 from pathlib import Path
 
@@ -246,3 +247,17 @@ def test_a_file_of_another_kind_is_not_replaced_and_that_is_said_first(
         index(folder, out)
     assert (out / name).read_text() == "my thesis"
     assert not capsys.readouterr().out
+
+
+def test_the_cohort_of_a_training_gives_way_to_no_other_folder_but_where_it_was_moved(folder: Path, out: Path) -> None:
+    index(folder, out)
+    before = (out / "cohort.json").read_text()
+    other, weights = Path(shutil.copytree(folder, out / "other")), out / "model.pt"
+    weights.touch()
+    with pytest.raises(CohortError, match=r"was trained; an index of .*other would replace it; choose another"):
+        index(other, out, trained=weights)
+    assert (out / "cohort.json").read_text() == before
+    index(folder, out, trained=weights)
+    folder.rename(out / "moved")
+    assert index(out / "moved", out, trained=weights).dataset_dir == out / "moved"
+    index(other, out, trained=out / "none.pt")
