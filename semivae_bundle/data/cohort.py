@@ -11,17 +11,17 @@ from typing import Any
 from semivae_bundle import __version__
 from semivae_bundle.data.checks import Inspection, all_warnings, inspect_subject
 from semivae_bundle.data.files import write_json_atomically
-from semivae_bundle.data.grids import FOV_MM
+from semivae_bundle.data.grids import FOV_MM, require_field_of_view
 from semivae_bundle.data.layouts import find_subjects, say_unclaimed, unclaimed_files
-from semivae_bundle.data.orientation import check_overrides
-from semivae_bundle.data.parallel import in_parallel
+from semivae_bundle.data.orientation import check_overrides, require_overrides
+from semivae_bundle.data.parallel import in_parallel, require_workers
 from semivae_bundle.data.places import require_place
 from semivae_bundle.data.problems import CohortError, Problem, Quarantined
 from semivae_bundle.data.splits import SCHEMA as SPLITS_SCHEMA
 from semivae_bundle.data.splits import check_fractions, divide_cohort, load_splits, read_splits_record
 from semivae_bundle.data.subjects import FoundSubject, Subject
 from semivae_bundle.data.summary import summarise_cohort, summarise_splits
-from semivae_bundle.data.wording import listed
+from semivae_bundle.data.wording import listed, not_whole
 
 SCHEMA = "semivae-cohort/1"
 REMEDY = "make it with: python -m monai.bundle run index --config_file configs/train.json --dataset_dir DIR"
@@ -91,7 +91,7 @@ def index_cohort(
     index of the same folder, or of where that was moved, may replace. Raises `CohortError` where nothing is usable, or
     with `strict` where anything is quarantined; cohort.json is written even then.
     """
-    check_fractions(fractions)
+    _check_options(fractions, seed, orientation, fov_mm, workers)
     for file, schema in ((cohort_file, SCHEMA), (splits_file, SPLITS_SCHEMA)):
         require_place(file, schema.partition("/")[0])
     if trained is not None and Path(trained).is_file():
@@ -163,6 +163,7 @@ def load_or_index_cohort(
 
     An earlier index with other options is an error, since a model may have been trained on its division.
     """
+    _check_options(fractions, seed, orientation, fov_mm, workers)
     if not (Path(cohort_file).is_file() and Path(splits_file).is_file()):
         return index_cohort(
             dataset_dir,
@@ -228,6 +229,22 @@ def _differs(indexed: Subject, found: FoundSubject) -> bool:
     seg = found.segs[0] if found.segs else None
     now = (images, seg, found.patient, found.visit, found.date)
     return now != (dict(indexed.images), indexed.seg, indexed.patient, indexed.visit, indexed.date)
+
+
+def _check_options(
+    fractions: Mapping[str, float],
+    seed: int,
+    orientation: Mapping[str, str] | None,
+    fov_mm: Sequence[float],
+    workers: int | None,
+) -> None:
+    """Raise for an option of another kind than is expected, before any scan is read."""
+    check_fractions(fractions)
+    if problem := not_whole("seed", seed):
+        raise ValueError(problem)
+    require_overrides(orientation or {})
+    require_field_of_view(fov_mm)
+    require_workers(workers)
 
 
 def _collect(

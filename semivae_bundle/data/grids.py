@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from itertools import combinations
+from numbers import Real
 
 import numpy as np
 from nibabel.affines import voxel_sizes
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from semivae_bundle.data.orientation import GRID_TOLERANCE, Geometry, axis_codes, stated_affine
 from semivae_bundle.data.problems import Problem, ProblemCode
 from semivae_bundle.data.scans import MASK, MOST_FOREGROUND, Scan
+from semivae_bundle.data.wording import shown
 
 FOV_MM = (240.0, 240.0, 240.0)
 """Holds an adult head. Centred on a scan's own grid, or on its brain."""
@@ -22,6 +25,14 @@ phantoms of every contrast, of 32 to 128 voxels, and 0.967, 0.998, 0.999 and 1.0
 them with each image stripped for itself. An image of another patient, or two of each, have
 0.940 or less among these phantoms and 0.870 or less among the real ones."""
 OUTSIDE_VIEW = 0.01  # share of the brain that may be cut off without a word
+
+
+def require_field_of_view(fov_mm: Sequence[float]) -> None:
+    """ValueError unless it is three lengths: asked once, before each scan fails of it."""
+    sides = list(fov_mm) if isinstance(fov_mm, Iterable) and not isinstance(fov_mm, str) else []
+    numbers = [side for side in sides if isinstance(side, Real) and not isinstance(side, bool) and 0 < side < math.inf]
+    if len(sides) != 3 or len(numbers) != 3:
+        raise ValueError(f"fov_mm: expected three lengths in mm above 0, such as {list(FOV_MM)}, found {shown(fov_mm)}")
 
 
 def shared_grid(scans: Sequence[Scan]) -> Scan | None:

@@ -12,6 +12,7 @@ from nibabel.orientations import aff2axcodes, axcodes2ornt, io_orientation
 from numpy.typing import NDArray
 
 from semivae_bundle.data.problems import CohortError, Problem, ProblemCode
+from semivae_bundle.data.wording import shown
 
 BRATS_CODES = "LPS"
 GRID_TOLERANCE = 1e-3
@@ -58,6 +59,7 @@ def is_axis_codes(codes: object) -> bool:
 
 def check_overrides(orientation: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
     """The user's overrides, sorted. Raises `CohortError` for a subject not in `names` or codes that are none."""
+    require_overrides(orientation)
     wrong = [f"{name!r} is not a subject of this cohort" for name in orientation if name not in names]
     wrong += [f"{codes!r} for {name}" for name, codes in orientation.items() if not is_axis_codes(codes)]
     if wrong:
@@ -66,6 +68,15 @@ def check_overrides(orientation: Mapping[str, str], names: Collection[str]) -> d
             f"{'; '.join(wrong)}; correct the option"
         )
     return dict(sorted(orientation.items()))
+
+
+def require_overrides(orientation: Mapping[str, str]) -> None:
+    """`CohortError` for an option that is no mapping: axis codes alone don't say whose they are."""
+    if not isinstance(orientation, Mapping):
+        raise CohortError(
+            "orientation: expected a mapping such as {'BraTS-MET-00086-000': 'LPS'}, found "
+            f"{shown(orientation)}; name the subjects whose axes it states"
+        )
 
 
 def stated_affine(codes: str, shape: Sequence[int], affine: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,6 +13,8 @@ from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
 from tqdm import tqdm
 
+from semivae_bundle.data.wording import not_whole, shown
+
 Result = TypeVar("Result")
 
 
@@ -29,6 +31,7 @@ def in_parallel(
 
     `workers`: processes, -1 for one per core, None to take what `joblib.parallel_config` says, e.g. `backend="dask"`.
     """
+    require_workers(workers)
     # joblib keeps its workers. One that began with a light job takes what a heavy one imports and caches for a memory
     # leak, and is stopped in mid-work: each kind of job gets workers of its own.
     get_reusable_executor().shutdown(wait=True)
@@ -36,6 +39,12 @@ def in_parallel(
     alone = workers is not None and len(arguments) < 2
     jobs = Parallel(n_jobs=1 if alone else workers, return_as="generator")(delayed(function)(*one) for one in arguments)
     yield from tqdm(jobs, total=len(arguments), desc=label, unit=unit, file=sys.stdout, disable=not progress)
+
+
+def require_workers(workers: int | None) -> None:
+    """ValueError for a number of workers that joblib has no meaning for."""
+    if workers is not None and (not_whole("workers", workers) or workers == 0):
+        raise ValueError(f"workers: expected a whole number from 1, or -1 for one per core, found {shown(workers)}")
 
 
 def made_where_missing(

@@ -8,6 +8,7 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 
 from semivae_bundle import __version__
@@ -15,10 +16,11 @@ from semivae_bundle.data.draw import place_in_queue
 from semivae_bundle.data.files import write_json_atomically
 from semivae_bundle.data.problems import CohortError
 from semivae_bundle.data.subjects import Subject
-from semivae_bundle.data.wording import listed
+from semivae_bundle.data.wording import listed, shown
 
 SCHEMA = "semivae-splits/1"
 SPLITS = ("train", "validation", "test")
+EXAMPLE = "{'train': 0.7, 'validation': 0.15, 'test': 0.15}"
 REMEDY = "draw them with: python -m monai.bundle run index --config_file configs/train.json --dataset_dir DIR"
 
 logger = logging.getLogger(__name__)
@@ -106,16 +108,22 @@ def divide_cohort(
 
 def check_fractions(fractions: Mapping[str, float]) -> dict[str, float]:
     """All three fractions, missing ones 0. Raises `CohortError` unless they are known, not negative and sum to 1."""
+    if not isinstance(fractions, Mapping):
+        raise CohortError(f"split_fractions: expected a mapping such as {EXAMPLE}, found {shown(fractions)}")
     problems = [f"unknown split {name!r}" for name in fractions if name not in SPLITS]
-    problems += [f"{name} is {value}" for name, value in fractions.items() if not 0 <= float(value) <= 1]
-    total = sum(map(float, fractions.values()))
-    problems += [] if abs(total - 1) < 1e-6 else [f"they sum to {total:g}"]
+    problems += [f"{name} is {value!r}" for name, value in fractions.items() if not _is_share(value)]
+    if not problems and abs((total := sum(map(float, fractions.values()))) - 1) >= 1e-6:
+        problems.append(f"they sum to {total:g}")
     if problems:
         raise CohortError(
-            f"fractions: expected shares of {', '.join(SPLITS)} in [0, 1] that sum to 1, found "
-            f"{dict(fractions)} ({'; '.join(problems)}); for example {{'train': 0.7, 'validation': 0.15, 'test': 0.15}}"
+            f"split_fractions: expected shares of {', '.join(SPLITS)} in [0, 1] that sum to 1, found "
+            f"{dict(fractions)} ({'; '.join(problems)}); for example {EXAMPLE}"
         )
     return {name: float(fractions.get(name, 0.0)) for name in SPLITS}
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) <= 1
 
 
 def split_hash(splits: Mapping[str, Sequence[str]]) -> str:

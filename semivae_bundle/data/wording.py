@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
 
 def listed(names: Sequence[str], shown: int = 3) -> str:
@@ -14,3 +15,9 @@ def listed(names: Sequence[str], shown: int = 3) -> str:
 def shown(value: object) -> str:
     """As a message says it: a command line makes True of an option without a value."""
     return "no value" if value is True else repr(value)
+
+
+def not_whole(name: str, value: object) -> str:
+    """What is wrong with an option that has to be a whole number; nothing for one that is."""
+    fine = isinstance(value, Integral) and not isinstance(value, bool)
+    return "" if fine else f"{name}: expected a whole number, found {shown(value)}"

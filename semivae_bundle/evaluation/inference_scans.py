@@ -13,9 +13,10 @@ from tqdm import tqdm
 
 from semivae_bundle.data.checks import Inspection, all_warnings, inspect_subject
 from semivae_bundle.data.files import sha256_of_files
-from semivae_bundle.data.grids import FOV_MM
+from semivae_bundle.data.grids import FOV_MM, require_field_of_view
 from semivae_bundle.data.modality_subsets import absent, subset_name
 from semivae_bundle.data.orientation import check_overrides
+from semivae_bundle.data.parallel import require_workers
 from semivae_bundle.data.problems import CohortError, Problem, ProblemCode, Quarantined
 from semivae_bundle.data.subjects import FoundSubject, Subject
 from semivae_bundle.evaluation.inference_sources import Listed, channel_problems, find_sources
@@ -78,6 +79,8 @@ def find_scans(
     of a scan. `workers`: threads, -1 for one per core. `allow_missing`: take scans that lack modalities, and warn of
     each. Raises `CohortError` where no scan is usable.
     """
+    require_workers(workers)
+    require_field_of_view(fov_mm)
     found = find_sources(dataset_dir, images, manifest)
     codes = check_overrides(orientation or {}, [subject.subject for subject in found])
     jobs = Parallel(n_jobs=workers, prefer="threads", return_as="generator")(

@@ -261,3 +261,20 @@ def test_the_cohort_of_a_training_gives_way_to_no_other_folder_but_where_it_was_
     folder.rename(out / "moved")
     assert index(out / "moved", out, trained=weights).dataset_dir == out / "moved"
     index(other, out, trained=out / "none.pt")
+
+
+@pytest.mark.parametrize("call", [index_cohort, load_or_index_cohort])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"seed": 1.5}, "seed: expected a whole number, found 1.5"),
+        ({"fractions": 0.7}, r"split_fractions: expected a mapping such as .*, found 0.7"),
+        ({"orientation": "LPS"}, r"orientation: expected a mapping such as .*, found 'LPS'; name"),
+        ({"fov_mm": [-240, 240, 240]}, r"fov_mm: expected three lengths in mm above 0, .* found \[-240, 240, 240\]"),
+        ({"fov_mm": 240.0}, r"fov_mm: expected three lengths in mm above 0, .* found 240.0"),
+        ({"workers": 0}, "workers: expected a whole number from 1"),
+    ],
+)
+def test_an_option_of_another_kind_is_refused_before_any_scan_is_read(tmp_path: Path, call, options, words) -> None:
+    with pytest.raises(ValueError, match=words):
+        index(tmp_path / "nowhere", tmp_path, call, **options)

@@ -173,3 +173,8 @@ def test_a_patient_of_whom_only_a_new_visit_is_left_stays_where_the_old_one_was(
     patient_of = {one.subject: one.patient for one in (*everyone, *later)}
     for split in first:
         assert {patient_of[one] for one in now[split]} == {patient_of[one] for one in first[split]}
+
+
+def test_shares_in_words_are_named() -> None:
+    with pytest.raises(CohortError, match=r"found .*'a'.* \(train is 'a'\); for example"):
+        split(cohort(4), fractions={"train": "a"})

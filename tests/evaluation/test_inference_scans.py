@@ -139,3 +139,10 @@ def test_a_file_that_a_list_names_must_be_there_even_where_absence_is_allowed(
     found = find_scans(two_scans, images, workers=1, progress=False, allow_missing=True)
     assert [scan.modalities for scan in found.scans] == ["t2f"]
     assert "no such file" in capsys.readouterr().out
+
+
+def test_a_negative_field_of_view_and_no_workers_are_refused_at_once(two_scans: Path) -> None:
+    with pytest.raises(ValueError, match="fov_mm: expected three lengths"):
+        find_scans(two_scans, fov_mm=[-240, 240, 240], workers=1, progress=False)
+    with pytest.raises(ValueError, match="workers: expected a whole number from 1"):
+        find_scans(two_scans, workers=0, progress=False)

@@ -16,10 +16,11 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from semivae_bundle.data.files import write_json_atomically, write_text_atomically
 from semivae_bundle.data.locks import locked
 from semivae_bundle.data.parallel import in_parallel
-from semivae_bundle.data.phantom.settings import Settings, claim_folder, not_whole, refuse_folder_of_others
+from semivae_bundle.data.phantom.settings import Settings, claim_folder, refuse_folder_of_others
 from semivae_bundle.data.phantom.subject import Scan, draw_head, scan_head
 from semivae_bundle.data.phantom.tissue_map import map_of_head, save_tissue_map, tissue_file
 from semivae_bundle.data.subjects import MODALITIES
+from semivae_bundle.data.wording import not_whole
 
 # Streams of random numbers, beside those of the subjects.
 UNLABELLED, INCOMPLETE, MISSING = 0, 1, 3

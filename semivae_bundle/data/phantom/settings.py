@@ -3,13 +3,13 @@
 import json
 import math
 from dataclasses import asdict, dataclass
-from numbers import Integral, Real
+from numbers import Real
 from pathlib import Path
 
 from semivae_bundle import __version__
 from semivae_bundle.data.files import write_json_atomically
 from semivae_bundle.data.phantom.contrast import STYLES
-from semivae_bundle.data.wording import listed, shown
+from semivae_bundle.data.wording import listed, not_whole, shown
 
 SCHEMA = "semivae-phantoms/1"
 # Goes up with every change that makes other images from the same seed.
@@ -58,12 +58,6 @@ class Settings:
             problems.append(f"seed: expected 0 or more, found {self.seed}")
         if problems:
             raise ValueError("phantoms: " + "; ".join(problems))
-
-
-def not_whole(name: str, value: object) -> str:
-    """What is wrong with an option that has to be a whole number; nothing for one that is."""
-    fine = isinstance(value, Integral) and not isinstance(value, bool)
-    return "" if fine else f"{name}: expected a whole number, found {shown(value)}"
 
 
 def refuse_folder_of_others(folder: Path) -> None:
