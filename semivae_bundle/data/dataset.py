@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from monai.data import Dataset
+from numpy.typing import NDArray
 
 from semivae_bundle.data.files import atomic_path, sha256_of_files
 from semivae_bundle.data.parallel import made_where_missing
@@ -61,10 +64,10 @@ class CachedSubjects(Dataset):
         item = self.data[index]
         if index not in self.cache_files:
             self.cache_files[index] = cache_subject(item, self.preprocessing, self.cache_dir)
-        with np.load(self.cache_files[index], allow_pickle=False) as stored:
-            image = torch.from_numpy(stored["image"]).float()
-            labelled = "regions" in stored
-            regions = torch.from_numpy(stored["regions"]).float() if labelled else torch.zeros(3, *image.shape[1:])
+        stored = read_cached(self.cache_files[index])
+        image = torch.from_numpy(stored["image"]).float()
+        labelled = "regions" in stored
+        regions = torch.from_numpy(stored["regions"]).float() if labelled else torch.zeros(3, *image.shape[1:])
         sample = {key: torch.as_tensor(item[key]) if key != "subject" else item[key] for key in PASSED_ON}
         sample |= {"image": image, "regions": regions, "labelled": torch.tensor(labelled), "index": torch.tensor(index)}
         sample["patient"] = torch.tensor(self.patients[index])
@@ -102,6 +105,20 @@ def cache_key(item: Mapping[str, Any], preprocessing: Preprocessing) -> str:
 def cache_file(item: Mapping[str, Any], preprocessing: Preprocessing, cache_dir: Path) -> Path:
     """Where the subject's result lies, or will."""
     return cache_dir / f"{item['subject']}-{cache_key(item, preprocessing)[:20]}.npz"
+
+
+def read_cached(file: Path) -> dict[str, NDArray[np.float16]]:
+    """The arrays of a cache file. ValueError that names one which is damaged, as by a full disk or a broken copy."""
+    try:
+        # NumPy leaves a damaged file open that it has opened itself.
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            return {"image": stored["image"], **{name: stored[name] for name in stored.files}}
+    # The path is there for a file that is not, or that nobody may read.
+    except (BadZipFile, EOFError, KeyError, ValueError, zlib.error) as error:
+        raise ValueError(
+            f"{file}: expected a preprocessed scan, found {type(error).__name__}: {error}; delete the file, and the "
+            "same command makes it anew"
+        ) from error
 
 
 def cache_subject(item: Mapping[str, Any], preprocessing: Preprocessing, cache_dir: Path) -> Path:

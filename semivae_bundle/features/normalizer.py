@@ -161,9 +161,13 @@ class Normalizer:
                 f"{path}: fitted under feature schema version {content['schema_version']} by package "
                 f"{content['package_version']}, this package has schema version {SCHEMA_VERSION}; {REFIT}"
             )
-        scales = tuple(
-            ColumnScale(**{**scale, "coefficients": tuple(scale["coefficients"])}) for scale in content["scales"]
-        )
+        try:
+            scales = tuple(
+                ColumnScale(**{**scale, "coefficients": tuple(scale["coefficients"])}) for scale in content["scales"]
+            )
+        except (KeyError, TypeError) as error:
+            told = [field.name for field in fields(ColumnScale)]
+            raise ValueError(f"{path}: expected scales with {', '.join(told)}, found {error}; {REFIT}") from error
         plain = {name: content[name] for name in names}
         return cls(**{**plain, "scales": scales, "fov_mm": tuple(content["fov_mm"])})
 

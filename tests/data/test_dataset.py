@@ -238,3 +238,17 @@ def test_what_is_not_finite_never_comes_into_the_cache(items, tmp_path: Path) ->
     with pytest.raises(ValueError, match="A: expected finite numbers, found NaN or infinity in the image; correct the"):
         cache_subject(items[0], Broken((8, 8, 8), (16.0, 16.0, 16.0)), tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
+
+
+def test_a_damaged_cache_file_is_named(items: list[dict[str, Any]], tmp_path: Path) -> None:
+    dataset = CachedSubjects(items, VIEW, tmp_path / "cache")
+    for left in (0.5, 0.0):
+        file = cache_subject(items[0], VIEW, tmp_path / "cache")
+        file.write_bytes(file.read_bytes()[: int(left * file.stat().st_size)])
+        with pytest.raises(
+            ValueError, match=rf"{file.name}: expected a preprocessed scan, found \w+: .*; delete the file"
+        ):
+            dataset.load(0)
+    file.unlink()
+    dataset.cache_files.clear()
+    dataset.load(0)

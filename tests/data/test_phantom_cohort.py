@@ -133,3 +133,12 @@ def test_a_folder_that_another_process_writes_to_is_refused(tmp_path: Path) -> N
 def test_bad_settings_are_all_named_at_once() -> None:
     with pytest.raises(ValueError, match=r"200 mm.*contrast.*unlabelled.*visits"):
         Settings(32, 1.0, 0, "loud", 1.5, 0.0, 0)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]"])
+def test_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "phantom.json").write_text(content)
+    with pytest.raises(
+        ValueError, match=r"phantom.json: expected the settings .* as JSON, found .*; give another folder"
+    ):
+        generate_phantoms(tmp_path, 1, **SMALL)

@@ -149,3 +149,15 @@ def test_values_of_another_width_are_refused(normalizer):
 def test_table_without_a_target_is_refused(normalizer, features):
     with pytest.raises(ValueError, match=r"the columns \['vol_et'\] are missing"):
         normalizer.transform(features.drop(columns="vol_et"))
+
+
+def test_a_scale_without_its_numbers_is_told(normalizer, tmp_path):
+    file = tmp_path / "normalizer.json"
+    normalizer.to_json(file)
+    content = json.loads(file.read_text())
+    del content["scales"][1]["std"]
+    file.write_text(json.dumps(content))
+    with pytest.raises(
+        ValueError, match=r"normalizer.json: expected scales with column, .*, found .*'std'; refit with"
+    ):
+        Normalizer.from_json(file)
