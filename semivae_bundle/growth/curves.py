@@ -86,14 +86,21 @@ def growth_record(
 
 def read_truth(factors: str | Path, visits: pd.DataFrame) -> pd.DataFrame:
     """The curves that phantoms grew by, a row per patient of `visits`; ValueError for patients or columns that are not
-    there.
+    there, and for another cohort, whose patients have the same names but other dates.
     """
     table = pd.read_csv(factors)
     if missing := [name for name in ("subject", "ln_volume", "growth_per_year", "capacity_mm3") if name not in table]:
         raise ValueError(f"{factors}: expected the factors.csv of a phantom cohort, found no {listed(missing)} in it")
     table = table.astype({"subject": str}).merge(
-        visits[["subject", "patient", "years"]], on="subject", suffixes=("_number", "")
+        visits[["subject", "patient", "date", "years"]], on="subject", suffixes=("_factors", "")
     )
+    if "date_factors" in table and len(others := table[table["date_factors"] != table["date"]]):
+        one = others.iloc[0]
+        raise ValueError(
+            f"{factors}: expected the cohort of this inference, found one that was scanned on other dates: "
+            f"{one['subject']} on {one['date_factors']} there, on {one['date']} here; give the factors.csv "
+            "of the folder that was inferred on"
+        )
     table = table.assign(start_mm3=np.exp(table["ln_volume"]), rate_per_year=table["growth_per_year"])
     first = table.sort_values("years").groupby("patient").first()
     if missing := sorted(set(visits["patient"]) - set(first.index)):

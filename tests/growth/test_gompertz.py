@@ -111,6 +111,11 @@ def test_phantoms_are_compared_with_what_they_grew_by(
     rows = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines() if line.split()}
     assert float(rows["start_mm3"][0]) > 0.99
     assert float(rows["rate_per_year"][0]) > 0.95
+    factors.assign(date=volumes["date"]).to_csv(file, index=False)
+    pd.testing.assert_frame_equal(read_truth(file, read_visits(inference)), truth, check_names=False)
+    factors.assign(date="2019-07-07").to_csv(file, index=False)
+    with pytest.raises(ValueError, match=r"on other dates: 00000-0 on 2019-07-07 there, on 2020-01-01 here; give the"):
+        read_truth(file, read_visits(inference))
     factors[4:].to_csv(file, index=False)
     with pytest.raises(ValueError, match=r"expected the factors of all patients, found none of 00000"):
         read_truth(file, read_visits(inference))
