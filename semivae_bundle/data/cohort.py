@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from semivae_bundle import __version__
+from semivae_bundle.data.changes import refuse_replaced_files, say_what_changed
 from semivae_bundle.data.checks import Inspection, all_warnings, inspect_subject
+from semivae_bundle.data.file_states import FileState, file_states
 from semivae_bundle.data.files import write_json_atomically
 from semivae_bundle.data.grids import FOV_MM, require_field_of_view
 from semivae_bundle.data.layouts import find_subjects, say_unclaimed, unclaimed_files
@@ -31,7 +33,8 @@ REMEDY = "make it with: python -m monai.bundle run index --config_file configs/t
 class Cohort:
     """The checked scans under `dataset_dir`, sorted by name. `warnings` are about usable subjects.
 
-    `options` are the manifest and the orientations that the cohort was indexed with.
+    `options` are the manifest and the orientations that the cohort was indexed with. `files`: path -> the state of each
+    file of the subjects when it was checked; empty in what earlier versions wrote.
     """
 
     dataset_dir: Path
@@ -39,6 +42,7 @@ class Cohort:
     quarantine: tuple[Quarantined, ...] = ()
     warnings: tuple[Problem, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, FileState] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; the same folder gives the same values."""
@@ -50,6 +54,7 @@ class Cohort:
             "subjects": [subject.to_dict() for subject in self.subjects],
             "quarantine": [entry.to_dict() for entry in self.quarantine],
             "warnings": [problem.to_dict() for problem in self.warnings],
+            "files": {path: asdict(state) for path, state in self.files.items()},
         }
 
     @classmethod
@@ -63,6 +68,7 @@ class Cohort:
             quarantine=tuple(map(Quarantined.from_dict, record["quarantine"])),
             warnings=tuple(map(Problem.from_dict, record["warnings"])),
             options=record["options"],
+            files={path: FileState(**state) for path, state in record.get("files", {}).items()},
         )
 
 
@@ -101,10 +107,10 @@ def index_cohort(
         say_unclaimed(dataset_dir, unclaimed_files(dataset_dir, found))
     codes = check_overrides(orientation or {}, [subject.subject for subject in found])
     arguments = [(subject, dataset_dir, codes.get(subject.subject), fov_mm) for subject in found]
-    inspections: list[Inspection] = list(
-        in_parallel(inspect_subject, arguments, workers=workers, label="index", unit="subject", progress=progress)
+    inspected: list[tuple[Inspection, dict[str, FileState]]] = list(
+        in_parallel(_inspect, arguments, workers=workers, label="index", unit="subject", progress=progress)
     )
-    cohort = _collect(Path(dataset_dir), inspections, codes, manifest)
+    cohort = _collect(Path(dataset_dir), inspected, codes, manifest)
     write_json_atomically(Path(cohort_file), cohort.to_dict())
     print(f"\n{dataset_dir}\n{summarise_cohort(cohort.subjects, cohort.quarantine, cohort.warnings)}")
     print(f"\n{cohort_file}: written, with every problem in full", flush=True)
@@ -195,40 +201,9 @@ def load_or_index_cohort(
             f"differ in {listed(apart)}; an index was interrupted, run "
             "`index` again"
         )
-    _say_what_changed(cohort, cohort_file, dataset_dir, manifest)
+    say_what_changed(cohort.subjects, cohort.quarantine, cohort_file, dataset_dir, manifest)
+    refuse_replaced_files(cohort.subjects, cohort.files, cohort_file, dataset_dir)
     return cohort
-
-
-def _say_what_changed(
-    cohort: Cohort, cohort_file: str | Path, dataset_dir: str | Path, manifest: str | Path | None
-) -> None:
-    """A line for each way in which the folder is no longer what was indexed, by names alone."""
-    try:
-        found = {one.subject: one for one in find_subjects(dataset_dir, manifest)}
-    except (CohortError, FileNotFoundError):
-        return  # what was moved away since may still lie in the cache
-    quarantined = [entry.subject for entry in cohort.quarantine if entry.subject in found]
-    newcomers = sorted(set(found) - {one.subject for one in cohort.subjects} - set(quarantined))
-    changed = [one.subject for one in cohort.subjects if one.subject in found and _differs(one, found[one.subject])]
-    for names, words in (
-        (newcomers, "came later and are left out"),
-        (changed, "have other files, another mask, date, patient or visit now, and are used as they were indexed"),
-        (quarantined, "are set aside"),
-    ):
-        if names:
-            print(
-                f"{dataset_dir}: {len(names)} subjects {words}: {listed(names)}; {cohort_file} has reasons and "
-                "files, and `index` looks again",
-                flush=True,
-            )
-
-
-def _differs(indexed: Subject, found: FoundSubject) -> bool:
-    """Whether the folder or the manifest says something else of a subject than the index does."""
-    images = {modality: refs[0] for modality, refs in found.images.items() if refs}
-    seg = found.segs[0] if found.segs else None
-    now = (images, seg, found.patient, found.visit, found.date)
-    return now != (dict(indexed.images), indexed.seg, indexed.patient, indexed.visit, indexed.date)
 
 
 def _check_options(
@@ -247,15 +222,29 @@ def _check_options(
     require_workers(workers)
 
 
+def _inspect(
+    found: FoundSubject, dataset_dir: str | Path, orientation: str | None, fov_mm: Sequence[float]
+) -> tuple[Inspection, dict[str, FileState]]:
+    """A subject's check, and the state of the files that it holds for."""
+    inspection = inspect_subject(found, dataset_dir, orientation, fov_mm)
+    return inspection, {} if inspection.subject is None else file_states(inspection.subject, dataset_dir)
+
+
 def _collect(
-    dataset_dir: Path, inspections: Sequence[Inspection], codes: Mapping[str, str], manifest: str | Path | None
+    dataset_dir: Path,
+    inspected: Sequence[tuple[Inspection, Mapping[str, FileState]]],
+    codes: Mapping[str, str],
+    manifest: str | Path | None,
 ) -> Cohort:
     """Put the subjects side by side: what only the comparison shows is added here."""
+    inspections = [inspection for inspection, _ in inspected]
+    files = {path: state for _, states in inspected for path, state in states.items()}
     subjects = [inspection.subject for inspection in inspections if inspection.subject is not None]
     quarantine = [Quarantined(one.name, one.problems) for one in inspections if one.subject is None]
     usable = [inspection for inspection in inspections if inspection.subject is not None]
     warnings = tuple(all_warnings(usable, codes))
-    return Cohort(dataset_dir.resolve(), tuple(subjects), tuple(quarantine), warnings, _options(manifest, codes))
+    options = _options(manifest, codes)
+    return Cohort(dataset_dir.resolve(), tuple(subjects), tuple(quarantine), warnings, options, files)
 
 
 def _options(manifest: str | Path | None, orientation: Mapping[str, str]) -> dict[str, Any]:

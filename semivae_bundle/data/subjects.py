@@ -52,6 +52,11 @@ class Subject:
     label_map: Mapping[int, int]
     orientation: str | None = None
 
+    @property
+    def paths(self) -> list[str]:
+        """Its files, images before the mask, each once."""
+        return list(dict.fromkeys([*(ref.path for ref in self.images.values()), *([self.seg] if self.seg else [])]))
+
     def image_item(self, dataset_dir: Path) -> dict[str, Any]:
         """What the pre-processing takes: subject; image, four paths or one of a 4-D file whose `channels` are the
         MODALITIES in order; `modalities`, the names of these channels, where some are absent; orientation where

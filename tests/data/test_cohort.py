@@ -263,6 +263,28 @@ def test_the_cohort_of_a_training_gives_way_to_no_other_folder_but_where_it_was_
     index(other, out, trained=out / "none.pt")
 
 
+def test_a_scan_that_was_replaced_after_the_index_stops_every_later_step(folder: Path, out: Path) -> None:
+    cohort = index(folder, out)
+    file = folder / "B" / "B-t1c.nii.gz"
+    os.utime(file, ns=(0, 0))
+    assert index(folder, out, load_or_index_cohort) == cohort
+    file.write_bytes((folder / "C" / "C-t1c.nii.gz").read_bytes())
+    with pytest.raises(
+        CohortError, match=r"other content in 1 files of 1 subjects \(B\), such as B/B-t1c.nii.gz; put .*index"
+    ):
+        index(folder, out, load_or_index_cohort)
+    index(folder, out)
+    index(folder, out, load_or_index_cohort)
+
+
+def test_an_index_of_an_earlier_version_knows_no_states_and_is_taken(folder: Path, out: Path) -> None:
+    index(folder, out)
+    record = json.loads((out / "cohort.json").read_text())
+    del record["files"]
+    (out / "cohort.json").write_text(json.dumps(record))
+    assert index(folder, out, load_or_index_cohort).files == {}
+
+
 @pytest.mark.parametrize("call", [index_cohort, load_or_index_cohort])
 @pytest.mark.parametrize(
     ("options", "words"),
