@@ -30,10 +30,10 @@ bundle() {
   "$python" -m monai.bundle run "$run_id" --config_file "$configs" "$@"
 }
 
-recipes="'configs/recipes/demo.yaml','configs/recipes/fine_segmentation.yaml'"
-training="['configs/train.json',$recipes]"
-evaluation="['configs/train.json',$recipes,'configs/evaluate.json']"
-inference="['configs/inference.json',$recipes]"
+recipe="'configs/recipes/demo.yaml'"
+training="['configs/train.json',$recipe]"
+evaluation="['configs/train.json',$recipe,'configs/evaluate.json']"
+inference="['configs/inference.json',$recipe]"
 cohort=(--dataset_dir "$demo/data" --output_dir "$out")
 epochs=(${EPOCHS:+--epochs "$EPOCHS"})
 # 45 subjects need no more.

@@ -8,7 +8,7 @@ from semivae_bundle.recipe_checks import check_recipes
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 TRAINING_ALONE = ("capacity", "curriculum", "ema", "fine_tune", "gradient_norms", "label_fraction", "semi_supervised")
-CHANGES_THE_NETWORK = ("fine_segmentation", "hierarchy_inference", "mlp_heads", "roi_128", "tiny")
+CHANGES_THE_NETWORK = ("coarse_segmentation", "hierarchy_inference", "mlp_heads", "roi_128", "tiny")
 
 
 def check(config: str, *names: str) -> None:
@@ -27,7 +27,7 @@ def test_a_recipe_of_the_network_and_one_over_another_recipe_pass(caplog: pytest
         check("inference.json", name)
     check("inference.json", "partition_attention", "attention_maps")
     check("train.json", "ema", "mean_teacher")  # set the same average
-    check("train.json", "tiny", "demo", "fine_segmentation", "ema")
+    check("train.json", "tiny", "demo", "coarse_segmentation", "ema")
     assert not caplog.messages
 
 

@@ -56,7 +56,7 @@ def test_checkpointing_leaves_less_than_half_of_the_activations_of_a_step(sizes:
 def test_the_row_of_a_size_is_measured(sizes: ModuleType) -> None:
     row = sizes.measure_size("tiny", roi=16, batch=1, repeats=1)
     again = sizes.measure_size("tiny", roi=16, batch=2, repeats=1, more=["activation_checkpointing"])
-    assert row.parameters_million == again.parameters_million == pytest.approx(0.78, rel=0.01)
+    assert row.parameters_million == again.parameters_million == pytest.approx(0.79, rel=0.01)
     assert again.saved_mib < row.saved_mib
     assert 2 * row.gflop < again.gflop < 4 * row.gflop
     assert min(row.peak_gib, row.step_s) > 0

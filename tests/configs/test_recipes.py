@@ -27,7 +27,6 @@ RECIPES = sorted((CONFIGS / "recipes").glob("*.yaml"))
 BASES = {"attention_maps": (INFERENCE,), "another_scanner": (TRAIN, EVALUATE)}
 # What an overlay adds instead of changing.
 NEW = {
-    "fine_segmentation": {"network_def#encoder#refinement"},
     "federated": {"calibration"},
     "fine_tune": {"initial_weights"},
     "ema": {"ema", "ema_share", "ema_network", "checkpointed#ema_network", "settings#ema_share"},
@@ -116,7 +115,7 @@ OF_MODALITIES = ("modality_decoders", "modality_stem")
 OF_THE_NETWORK = (
     *("demo", "tiny", "small", "large", "roi_128"),
     *("mlp_heads", "grouped_heads", "invertible_heads", "heteroscedastic_heads"),
-    "fine_segmentation",
+    "coarse_segmentation",
     *OF_MODALITIES,
     *OF_SUBSETS,
     *READOUTS,

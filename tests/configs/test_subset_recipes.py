@@ -35,10 +35,11 @@ def test_two_tiny_epochs_train_on_subsets_and_reconstruct_whole_scans(
 
 
 @pytest.mark.parametrize("recipe", OF_SUBSETS)
-def test_fine_segmentation_goes_with_them(recipe: str) -> None:
-    parser = overlaid(TRAIN, *(CONFIGS / "recipes" / f"{name}.yaml" for name in ("fine_segmentation", recipe)))
+def test_the_segmentation_corrected_at_full_resolution_goes_with_them(recipe: str) -> None:
+    parser = overlaid(TRAIN, CONFIGS / "recipes" / f"{recipe}.yaml")
     parser.update(copy.deepcopy(TWO_STAGES))
     network = parser.get_parsed_content("network_def")
+    assert network.encoder.refinement is not None
     assert network(torch.randn(2, 4, 32, 32, 32))["seen_logits"].shape == (2, 4, 32, 32, 32)
 
 
