@@ -14,7 +14,8 @@ def locked(folder: Path, writer: str) -> FileLock | None:
     calls them `writer`, where somebody has it; None on a file system that knows no locks.
     """
     require_folder(folder)
-    lock = FileLock(folder / ".lock", is_singleton=True)
+    # Not by thread: what holds the lock may be collected in another one, such as TensorBoard's, and then has to let go.
+    lock = FileLock(folder / ".lock", is_singleton=True, thread_local=False)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 
 from semivae_bundle.data.locks import locked
 
@@ -17,3 +18,11 @@ def test_a_folder_belongs_to_one_process_at_a_time(tmp_path: Path) -> None:
     outcome = subprocess.run([sys.executable, "-c", other], capture_output=True, text=True, check=False)
     assert "expected a folder that no other inference writes to, found one at work in" in outcome.stderr
     assert outcome.returncode == 1
+
+
+def test_a_folder_is_free_again_when_its_lock_is_dropped_in_another_thread(tmp_path: Path) -> None:
+    held = [locked(tmp_path, "training")]
+    thread = Thread(target=held.clear)
+    thread.start()
+    thread.join()
+    assert locked(tmp_path, "training") is not None
