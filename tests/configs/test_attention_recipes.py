@@ -157,5 +157,6 @@ def test_maps_of_other_weights_do_not_stay_beside_new_results(trained: Trained, 
     weights = torch.load(options["checkpoint"], weights_only=True)
     weights["decoder.code.bias"] += 1
     torch.save(weights, tmp_path / "other.pt")
-    run_step("evaluating", ["inference.json"], recipe, **{**options, "checkpoint": str(tmp_path / "other.pt")})
+    options |= {"checkpoint": str(tmp_path / "other.pt"), "overwrite": True}
+    run_step("evaluating", ["inference.json"], recipe, **options)
     assert not list(tmp_path.glob("out/*/*_attention_*"))
