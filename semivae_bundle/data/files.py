@@ -65,14 +65,16 @@ def write_csv_atomically(path: Path | str, header: Sequence[str], rows: Iterable
     write_text_atomically(path, text.getvalue())
 
 
-def read_record(path: Path | str, remedy: str) -> dict[str, Any]:
-    """The names and values that a JSON file holds; a ValueError that ends in `remedy` where it is damaged."""
+def read_record(path: Path | str, remedy: str, expected: str | None = None) -> dict[str, Any]:
+    """The names and values that a JSON file holds; a ValueError that ends in `remedy` where it is damaged, and calls
+    what should be there `expected`.
+    """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path}: expected JSON, found {error}; {remedy}") from error
+        raise ValueError(f"{path}: expected {expected or 'JSON'}, found {error}; {remedy}") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{path}: expected names and values, found {type(content).__name__}; {remedy}")
+        raise ValueError(f"{path}: expected {expected or 'names and values'}, found {type(content).__name__}; {remedy}")
     return content
 
 

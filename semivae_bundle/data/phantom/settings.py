@@ -1,18 +1,17 @@
 """What a cohort of phantoms is made with, and the record of it in the cohort's folder."""
 
-import json
 import math
 from dataclasses import asdict, dataclass
 from numbers import Real
 from pathlib import Path
-from typing import Any
 
 from semivae_bundle import __version__
-from semivae_bundle.data.files import write_json_atomically
+from semivae_bundle.data.files import read_record, write_json_atomically
 from semivae_bundle.data.phantom.contrast import STYLES
 from semivae_bundle.data.wording import listed, not_whole, shown
 
 SCHEMA = "semivae-phantoms/1"
+RECORDED = "the settings of the phantoms beside it as JSON"
 # Goes up with every change that makes other images from the same seed.
 GENERATOR = 1
 
@@ -78,7 +77,7 @@ def claim_folder(folder: Path, settings: Settings, n: int) -> None:
     new = {"schema": SCHEMA, "generator": GENERATOR, **asdict(settings)}
     earlier: list[str] = []
     if record.exists():
-        old = _read_record(record)
+        old = read_record(record, "give another folder, or remove this one", RECORDED)
         differ = [
             f"{key}: {old.get(key)!r} there, {value!r} now" for key, value in new.items() if old.get(key) != value
         ]
@@ -93,17 +92,3 @@ def claim_folder(folder: Path, settings: Settings, n: int) -> None:
         earlier = [version for version in dict.fromkeys(made_with) if version != __version__]
     versions = {"package_version": __version__, **({"earlier_package_versions": earlier} if earlier else {})}
     write_json_atomically(record, {**new, "n": n, **versions})
-
-
-def _read_record(record: Path) -> dict[str, Any]:
-    """The content of phantom.json, or a ValueError that says what to do with one that is damaged."""
-    try:
-        content = json.loads(record.read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError(f"a {type(content).__name__}")
-    except ValueError as error:
-        raise ValueError(
-            f"phantoms: {record}: expected the settings of the phantoms beside it as JSON, found {error}; give another "
-            "folder, or remove this one"
-        ) from error
-    return content
