@@ -2,8 +2,12 @@
 
 import subprocess
 import sys
+from errno import EACCES, ENOLCK, ENOSYS, ENOTSUP
 from pathlib import Path
 from threading import Thread
+
+import pytest
+from filelock import FileLock
 
 from semivae_bundle.data.locks import locked
 
@@ -26,3 +30,21 @@ def test_a_folder_is_free_again_when_its_lock_is_dropped_in_another_thread(tmp_p
     thread.start()
     thread.join()
     assert locked(tmp_path, "training") is not None
+
+
+@pytest.mark.parametrize("number", [ENOSYS, ENOLCK, ENOTSUP])
+def test_a_file_system_without_locks_is_written_to_all_the_same(tmp_path: Path, monkeypatch, number: int) -> None:
+    def flock(_file: int, _operation: int) -> None:
+        raise OSError(number, "no locks here")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    assert locked(tmp_path, "training") is None
+
+
+def test_a_lock_that_another_user_left_is_told_with_its_remedy(tmp_path: Path, monkeypatch) -> None:
+    def acquire(_lock: FileLock, timeout: float) -> None:
+        raise PermissionError(EACCES, "Permission denied", str(tmp_path / ".lock"))
+
+    monkeypatch.setattr(FileLock, "acquire", acquire)
+    with pytest.raises(ValueError, match=r"\.lock: expected a lock of your own, .* remove it if no training is"):
+        locked(tmp_path, "training")
