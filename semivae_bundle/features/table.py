@@ -53,13 +53,15 @@ def measure_cohort(
     cohort are dropped. Masks that fail are listed in one ValueError, after the good rows are saved.
     """
     features_file = Path(features_file)
-    require_place(features_file, INPUT_COLUMNS[0])
     labelled = [subject for subject in cohort.subjects if subject.seg is not None]
     inputs, failures = _inputs(labelled, cohort.dataset_dir, fov_mm)
     before = _previous_rows(features_file)
     rows = {name: row for name, row in before.items() if name in inputs and _same_inputs(row, inputs[name])}
     stale = [subject for subject in labelled if subject.subject in inputs and subject.subject not in rows]
     gone = sorted(set(before) - {subject.subject for subject in labelled})
+    if is_new := bool(stale) or len(rows) != len(before) or not features_file.is_file():
+        # Before the measuring. A table that holds may lie where nobody may write.
+        require_place(features_file, INPUT_COLUMNS[0])
     logger.info("%s: %d subjects up to date, %d to measure", features_file, len(rows), len(stale))
     if gone:
         logger.info("%s: dropped %d subjects not labelled in the cohort any more: %s", features_file, len(gone), gone)
@@ -75,7 +77,7 @@ def measure_cohort(
             rows[name] = {**outcome, **inputs[name], "package_version": __version__}
         if done % SUBJECTS_PER_SAVE == 0:
             _save(rows, features_file)
-    if stale or len(rows) != len(before) or not features_file.is_file():
+    if is_new:
         _save(rows, features_file)
     if failures:
         _raise_failures(failures, len(labelled), features_file)

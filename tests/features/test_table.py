@@ -200,3 +200,16 @@ def test_a_person_s_table_is_not_replaced(cohort, measured):
         measure(cohort)
     assert file.read_text() == "subject,age\np1,3\n"
     assert not measured
+
+
+def test_a_table_that_holds_may_lie_where_nobody_may_write(cohort, measured, monkeypatch):
+    def refuse(*_arguments):
+        raise ValueError("expected a folder to write to")
+
+    before = measure(cohort)
+    monkeypatch.setattr(table_module, "require_place", refuse)
+    pd.testing.assert_frame_equal(measure(cohort), before)
+    measured.clear()
+    with pytest.raises(ValueError, match="expected a folder to write to"):
+        measure(cohort, fov_mm=(16.0, 16.0, 20.0))
+    assert not measured
