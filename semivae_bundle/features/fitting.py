@@ -69,8 +69,13 @@ def fit_and_write_normalizer(
     residualise: Columns | None = None,
     degree: int = 1,
 ) -> Normalizer:
-    """Fit anew and write, in place of any earlier normalizer: what `precompute` does."""
+    """Fit anew and write, in place of any earlier normalizer but that of weights: what `precompute` does."""
     require_place(normalizer_file, FORMAT.partition("/")[0])
+    if (weights := Path(normalizer_file).with_name("model.pt")).is_file():
+        raise ValueError(
+            f"{normalizer_file}: expected a file that may be replaced, found the normalizer of {weights}, whose "
+            "features nothing else can read; pass another --normalizer_file, such as OUTPUTS/normalizer.json"
+        )
     normalizer = fit_normalizer(features, splits, targets, residualise=residualise, degree=degree)
     normalizer.to_json(normalizer_file)
     return normalizer

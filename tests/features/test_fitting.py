@@ -219,3 +219,14 @@ def test_a_file_that_is_no_normalizer_is_not_replaced(features, tmp_path):
     with pytest.raises(ValueError, match=r"thesis.txt: expected no file there, .*'semivae-normalizer' stands"):
         fit_and_write_normalizer(features, SPLITS, file, TARGETS)
     assert file.read_text() == "my thesis"
+
+
+def test_the_normalizer_of_weights_is_not_replaced(features, tmp_path):
+    file = tmp_path / "normalizer.json"
+    fit_and_write_normalizer(features, SPLITS, file, TARGETS)
+    before = file.read_bytes()
+    (tmp_path / "model.pt").touch()
+    with pytest.raises(ValueError, match=r"normalizer.json: .*found the normalizer of .*model.pt, .*pass another"):
+        fit_and_write_normalizer(features, {**SPLITS, "train": TRAIN[5:]}, file, TARGETS)
+    assert file.read_bytes() == before
+    assert load_or_fit_normalizer(features, SPLITS, file, TARGETS).fitted_on
