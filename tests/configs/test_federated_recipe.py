@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from ignite.engine import Events
+from monai.bundle import ConfigParser
 from monai.fl.client import MonaiAlgo
 from monai.fl.utils.constants import ExtraItems
 from monai.fl.utils.exchange_object import ExchangeObject
@@ -110,3 +111,10 @@ def test_a_client_evaluates_what_the_server_sends(clients: list[MonaiAlgo], roun
     metrics = clients[0].evaluate(ExchangeObject(weights=sent)).metrics
     torch.testing.assert_close(copied(clients[0].evaluator.network), sent, rtol=0, atol=0)
     assert {"sem/vol_r2", "sem/loc_r2", "sem/shape_r2"} <= set(metrics)
+
+
+def test_precompute_fills_the_cache_and_leaves_the_shared_normalizer_as_it_is() -> None:
+    parser = ConfigParser(ConfigParser.load_config_files([str(ROOT / TRAIN), str(ROOT / RECIPE)]))
+    parser["normalizer"] = "as it is read"
+    assert parser.get_parsed_content("precompute#0") == "as it is read"
+    assert "prepare" in parser["precompute#1"]
