@@ -2,6 +2,7 @@
 
 import copy
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -293,6 +294,15 @@ def test_shipped_weights_are_evaluated_on_every_scan_by_the_normalizer_that_came
         parser.get_parsed_content(step)
     assert parser.get_parsed_content("normalizer").features_sha256 == normalizer.features_sha256
     assert len(parser.get_parsed_content("validate#dataset")) == len(parser.get_parsed_content("cohort").subjects)
+
+
+def test_a_folder_of_shipped_weights_may_be_indexed_for_other_scans(phantom_dir: Path, tmp_path: Path) -> None:
+    parser = overlaid(TRAIN, CONFIGS / "recipes" / "shipped.yaml")
+    parser.update({"output_dir": str(tmp_path), "workers": 1, "progress": False})
+    for folder in (phantom_dir, Path(shutil.copytree(phantom_dir, tmp_path / "other"))):
+        parser["dataset_dir"] = str(folder)
+        parser.parse()
+        assert parser.get_parsed_content("index").dataset_dir == folder.resolve()
 
 
 def test_mlp_heads_replace_the_structured_ones() -> None:
