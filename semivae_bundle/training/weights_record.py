@@ -94,9 +94,10 @@ def require_trained_with(weights_file: str | Path, normalizer: Normalizer) -> No
         kept = Path(weights_file).with_name(NORMALIZER)
         own = f"{kept}, that" if kept.is_file() and _is_of(record, Normalizer.from_json(kept)) else "that"
         raise ValueError(
-            f"{Path(weights_file)}: was trained with another normalizer, on another split or on other measurements; "
-            f"give --normalizer_file {own} of its training, and index with its --seed; after a new index or precompute "
-            "train again, or take the new scans to a folder of their own and lay the recipe shipped"
+            f"{Path(weights_file)}: was trained with another normalizer, on another split or on other measurements; to "
+            f"infer give --normalizer_file {own} of its training; to evaluate index with its --seed, and after a new "
+            "index or precompute train again, or take the new scans to a folder of their own and lay the recipe "
+            f"shipped, with --checkpoint_dir {kept.parent} and that normalizer"
         )
     if record["schema"] == STATE:
         logger.warning("%s: where a training stands; its best network is model.pt beside it", weights_file)
