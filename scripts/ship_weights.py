@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from semivae_bundle.data.files import atomic_path, sha256_of_file
-from semivae_bundle.training.weights_record import write_weights_record
+from semivae_bundle.training.weights_record import NORMALIZER, write_weights_record
 
 ZOO_LIMIT_MB = 25.0  # larger files have to lie elsewhere, behind a URL
 LARGE = 10_000  # numbers; smaller tensors take no room, and the features are read through them
@@ -42,11 +42,14 @@ def ship(output_dir: str, models_dir: str = "models") -> None:
     """Write model.pt, what it was trained on as model.json, and normalizer.json.
 
     Args:
-        output_dir: what the training wrote into: checkpoints/model.pt and normalizer.json
+        output_dir: what the training wrote into: checkpoints/model.pt, model.json and normalizer.json
         models_dir: where the bundle keeps what it ships
     """
     source, target = Path(str(output_dir)), Path(str(models_dir))
     files = [source / name for name in ("checkpoints/model.pt", "checkpoints/model.json", "normalizer.json")]
+    # The one of their training; the other may have been fitted since, on a cohort that grew.
+    if (kept := source / "checkpoints" / NORMALIZER).is_file():
+        files[2] = kept
     if missing := [str(file) for file in files if not file.is_file()]:
         raise SystemExit(f"ship_weights: expected what a training writes, found no {', '.join(missing)}")
     # All is read before anything is written: models/ is never of two trainings.

@@ -61,3 +61,9 @@ def test_a_calibration_of_other_weights_is_named(
     (tmp_path / "models" / "calibration.json").write_text("{}")
     SCRIPT["ship"](str(tmp_path / "outputs"), str(tmp_path / "models"))
     assert "calibration.json: of the weights before these; calibrate again" in capsys.readouterr().out
+
+
+def test_the_normalizer_of_the_training_is_shipped_and_not_one_fitted_since(trained: nn.Module, tmp_path: Path) -> None:
+    (tmp_path / "outputs" / "checkpoints" / "normalizer.json").write_text('{"of": "the training"}')
+    SCRIPT["ship"](str(tmp_path / "outputs"), str(tmp_path / "models"))
+    assert (tmp_path / "models" / "normalizer.json").read_text() == '{"of": "the training"}'
