@@ -96,7 +96,10 @@ def load_or_fit_normalizer(
             features, splits, normalizer_file, targets, residualise=residualise, degree=degree
         )
     normalizer = Normalizer.from_json(normalizer_file)
-    check_matches(normalizer, features, splits, targets, residualise=residualise, degree=degree)
+    try:
+        check_matches(normalizer, features, splits, targets, residualise=residualise, degree=degree)
+    except ValueError as error:
+        raise ValueError(f"{normalizer_file}: {error}") from error
     return normalizer
 
 
