@@ -71,11 +71,19 @@ def shared_files(folder: Path) -> dict[str, Path]:
 
 
 def refuse_other_options(file: Path, options: Mapping[str, Any]) -> None:
-    """Remember in `file` what its folder was run with; raise ValueError where it was something else."""
-    now = json.loads(json.dumps(options, default=str))
+    """Remember in `file` what its folder was run with; raise ValueError where it was something else.
+
+    Paths in the folder above, whose runs share them, count from there: it may be moved.
+    """
+    above = f"{file.parents[1]}{os.sep}"
+
+    def from_there(content: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: one.removeprefix(above) if isinstance(one, str) else one for name, one in content.items()}
+
+    now = from_there(json.loads(json.dumps(options, default=str)))
     if not file.exists():
         write_json_atomically(file, now)
-    then = json.loads(file.read_text(encoding="utf-8"))
+    then = from_there(json.loads(file.read_text(encoding="utf-8")))
     differing = {name: (then.get(name), now.get(name)) for name in {*then, *now} if then.get(name) != now.get(name)}
     if differing:
         raise ValueError(

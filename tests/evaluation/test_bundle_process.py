@@ -56,3 +56,13 @@ def test_a_folder_remembers_what_it_was_run_with(tmp_path: Path) -> None:
         ValueError, match=r"a: was run with other options, \(then, now\) {'epochs': \(1, 2\)}; remove it"
     ):
         refuse_other_options(tmp_path / "a" / "options.json", {**options, "epochs": 2})
+
+
+def test_a_folder_may_be_moved_with_its_runs_and_what_they_share(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    options = {"dataset_dir": tmp_path / "scans", "epochs": 1}
+    refuse_other_options(here / "t1c" / "options.json", {**options, **shared_files(here / "shared")})
+    here.rename(there)
+    refuse_other_options(there / "t1c" / "options.json", {**options, **shared_files(there / "shared")})
+    with pytest.raises(ValueError, match=r"t1c: was run with other options, .*'shared/cohort.json'"):
+        refuse_other_options(there / "t1c" / "options.json", {**options, **shared_files(tmp_path)})
