@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from semivae_bundle.features.normalizer import Normalizer
+from semivae_bundle.training.checks import whole_number_problems
 from semivae_bundle.training.weights_file import misfit_of, read_torch
 from semivae_bundle.training.weights_record import require_made_of, require_trained_with
 
@@ -82,6 +83,13 @@ def require_held_out(split: str, option: str) -> str:
     return split
 
 
+def require_loading(batch_size: object, loader_workers: object) -> None:
+    """ValueError unless 1 or more scans go through the network at once, and 0 or more processes load them."""
+    problems = whole_number_problems(1, batch_size=batch_size)
+    if problems := [*problems, *whole_number_problems(0, loader_workers=loader_workers)]:
+        raise ValueError(f"{'; '.join(problems)}; give such a number, or leave it out to have the config's own")
+
+
 def require_laid_last(evaluator: Engine, network: nn.Module, report: ReportHandler, overlay: str) -> None:
     """ValueError where another overlay, laid after `overlay`, took the evaluator's network or handlers for itself.
 
@@ -127,6 +135,14 @@ def subjects_or_exit(
     """`require_subjects`, ending the command with its message."""
     try:
         return require_subjects(splits, split, option)
+    except ValueError as error:
+        raise SystemExit(f"{command}: {error}") from None
+
+
+def loading_or_exit(batch_size: object, loader_workers: object, command: str = "evaluating") -> None:
+    """`require_loading`, ending the command with its message."""
+    try:
+        require_loading(batch_size, loader_workers)
     except ValueError as error:
         raise SystemExit(f"{command}: {error}") from None
 

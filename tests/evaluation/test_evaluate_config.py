@@ -95,6 +95,15 @@ def test_a_missing_checkpoint_is_told_before_any_scan_is_read(tmp_path: Path) ->
         run(parser, "evaluating")
 
 
+@pytest.mark.parametrize("run_id", ["evaluating", "evaluating_subsets"])
+@pytest.mark.parametrize("option", ["batch_size", "validate#dataloader#batch_size"])
+def test_batches_of_no_scan_are_told_before_any_is_read(option: str, run_id: str, tmp_path: Path) -> None:
+    parser = a_parser(tmp_path / "no_data", tmp_path)
+    parser[option] = 0
+    with pytest.raises(SystemExit, match=f"{run_id}: batch_size: expected a whole number >= 1, found 0; give such"):
+        run(parser, run_id)
+
+
 def test_an_unknown_split_is_told_by_name(phantom_dir: Path, tmp_path: Path) -> None:
     parser = a_parser(phantom_dir, tmp_path)
     parser["evaluate_split"] = "tset"

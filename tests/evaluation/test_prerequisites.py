@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from semivae_bundle.evaluation.prerequisites import require_checkpoint, require_fit, require_subjects
+from semivae_bundle.evaluation.prerequisites import require_checkpoint, require_fit, require_loading, require_subjects
 
 
 def test_a_missing_checkpoint_says_what_to_do(tmp_path: Path) -> None:
@@ -49,3 +49,9 @@ def test_an_unknown_or_empty_split_says_which_there_are() -> None:
         require_subjects(splits, "tset")
     with pytest.raises(ValueError, match=r"no subject in it .*'train': 2"):
         require_subjects(splits, "test")
+
+
+def test_batches_and_the_processes_that_load_them_are_told_together() -> None:
+    require_loading(1, 0)
+    with pytest.raises(ValueError, match=r"batch_size: .*>= 1, found '4'; loader_workers: .*>= 0, found -1; give such"):
+        require_loading("4", -1)
