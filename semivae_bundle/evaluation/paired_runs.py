@@ -44,12 +44,18 @@ class PairedRuns:
 def read_paired_runs(first: Path, second: Path) -> tuple[PairedRuns, Mapping[str, Any], Mapping[str, Any]]:
     """The runs of two folders with metrics.json and predictions.csv, and both reports.
 
-    Raises FileNotFoundError where one lacks a file; ValueError where subjects, patients or measured values differ.
+    Raises FileNotFoundError where one lacks a file; ValueError where subjects, patients or measured values differ, or
+    all predictions are the same.
     """
     reports = [read_metrics(folder) for folder in (first, second)]
     tables = [read_predictions(folder / "predictions.csv") for folder in (first, second)]
     names = [list(report["features"]) for report in reports]
     runs = paired_runs(tables[0], tables[1], names[0], names[1], reports[0]["features"])
+    if np.array_equal(runs.physical_first, runs.physical_second, equal_nan=True):
+        raise ValueError(
+            f"compare: expected two runs, found the same predictions in {first} and {second}: one is a copy of the "
+            "other, or the same weights evaluated again; give the folder of the other run"
+        )
     return runs, reports[0], reports[1]
 
 

@@ -1,4 +1,5 @@
 import csv
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,6 +71,16 @@ def test_a_run_is_not_compared_with_itself(runs: tuple[str, str], capsys: pytest
     with pytest.raises(SystemExit):
         main(["compare", runs[0], f"{runs[1]}/../a"])
     assert "compare: expected two runs, found the folder" in capsys.readouterr().err
+
+
+def test_a_run_is_not_compared_with_its_copy(
+    runs: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(runs[0], tmp_path / "copy")
+    with pytest.raises(SystemExit):
+        main(["compare", runs[0], str(copy)])
+    assert "compare: expected two runs, found the same predictions in" in capsys.readouterr().err
+    assert not (copy / "comparison").exists()
 
 
 @pytest.mark.parametrize("draws", ["abc", "0", "2.5"])
