@@ -17,7 +17,8 @@ def shown(value: object) -> str:
     return "no value" if value is True else repr(value)
 
 
-def not_whole(name: str, value: object) -> str:
-    """What is wrong with an option that has to be a whole number; nothing for one that is."""
-    fine = isinstance(value, Integral) and not isinstance(value, bool)
-    return "" if fine else f"{name}: expected a whole number, found {shown(value)}"
+def not_whole(name: str, value: object, least: int | None = None) -> str:
+    """What is wrong with an option that has to be a whole number, `least` or more; nothing for one that is."""
+    fine = isinstance(value, Integral) and not isinstance(value, bool) and (least is None or int(value) >= least)
+    expected = "a whole number" if least is None else f"a whole number >= {least}"
+    return "" if fine else f"{name}: expected {expected}, found {shown(value)}"

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from semivae_bundle.data.wording import not_whole
 from semivae_bundle.evaluation.figure_style import CYCLE, open_axes, save_figure
-from semivae_bundle.training.checks import whole_number_problems
 from semivae_bundle.training.schedules import Schedule
 
 POINTS = 400
@@ -40,8 +40,8 @@ def write_schedules(
     schedules: Mapping[str, Schedule], weights: Mapping[str, float], epochs: int, file: str | Path
 ) -> Path:
     """Draw `schedules_figure` to a PNG; returns its path. ValueError for epochs that no training could have."""
-    if problems := whole_number_problems(1, epochs=epochs):
-        raise ValueError(problems[0])
+    if problem := not_whole("epochs", epochs, 1):
+        raise ValueError(problem)
     path = save_figure(schedules_figure(schedules, weights, epochs), Path(file))
     print(f"{path}: written")
     return path

@@ -12,6 +12,7 @@ from monai.transforms import Randomizable
 from torch import nn
 
 from semivae_bundle.data.files import write_json_atomically
+from semivae_bundle.data.wording import not_whole
 from semivae_bundle.evaluation.bootstrap import METHOD, FloatArray, patient_resamples
 from semivae_bundle.evaluation.figure_repeatability import repeatability_figure
 from semivae_bundle.evaluation.figure_style import save_figure
@@ -24,7 +25,6 @@ from semivae_bundle.evaluation.traversal_encoding import encode_scans
 from semivae_bundle.features.normalizer import Normalizer
 from semivae_bundle.features.schema import feature_of
 from semivae_bundle.networks.partition import partition_slices
-from semivae_bundle.training.checks import whole_number_problems
 
 SCHEMA = "semivae-repeatability/1"
 
@@ -67,8 +67,9 @@ def write_repeatability(
     `network`: SemiVAE with its weights, in evaluation mode. Ends the command with a message for fewer than two scans or
     repeats.
     """
-    if problems := whole_number_problems(2, repeated_scans=scans, repeats=repeats):
-        raise SystemExit(f"repeating: {'; '.join(problems)}")
+    problems = [not_whole("repeated_scans", scans, 2), not_whole("repeats", repeats, 2)]
+    if any(problems):
+        raise SystemExit(f"repeating: {'; '.join(filter(None, problems))}")
     found = min(scans, len(dataset))
     if found < 2:
         raise SystemExit(f"repeating: expected at least 2 scans, found {found}; see --evaluate_split")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from semivae_bundle.data.wording import not_whole
+
 TERMS = ("reconstruction", "kl", "semantic", "tumour", "independence")  # besides the objective's extra ones
 MAX_FREE_BITS = 5.0
 
@@ -28,8 +30,7 @@ def training_problems(
         *latent_problems(partition, latent_size, free_bits),
         *weight_problems(weights, extra),
         *epoch_problems(epochs, warmup_epochs, semantic_start_epoch, val_interval),
-        *whole_number_problems(1, batch_size=batch_size),
-        *whole_number_problems(0, loader_workers=loader_workers),
+        *filter(None, [not_whole("batch_size", batch_size, 1), not_whole("loader_workers", loader_workers, 0)]),
         *([] if _is_above_0(learning_rate) else [f"learning_rate: expected a number > 0, found {learning_rate!r}"]),
     ]
 
@@ -64,7 +65,8 @@ def weight_problems(weights: Mapping[str, float], extra: Collection[str]) -> lis
 
 def epoch_problems(epochs: int, warmup_epochs: float, semantic_start_epoch: float, val_interval: int) -> list[str]:
     """Of what happens in which epoch; of wrong numbers of epochs alone, where the rest would only follow from them."""
-    if problems := whole_number_problems(1, epochs=epochs, val_interval=val_interval):
+    problems = [*filter(None, [not_whole("epochs", epochs, 1), not_whole("val_interval", val_interval, 1)])]
+    if problems:
         return problems
     if val_interval > epochs:
         problems.append(
@@ -82,15 +84,6 @@ def epoch_problems(epochs: int, warmup_epochs: float, semantic_start_epoch: floa
             "the features would never be trained"
         )
     return problems
-
-
-def whole_number_problems(least: int, **numbers: object) -> list[str]:
-    """Those that are no whole number, or are below `least`; a command line makes True of an option without a value."""
-    return [
-        f"{name}: expected a whole number >= {least}, found {value!r}"
-        for name, value in numbers.items()
-        if isinstance(value, bool) or not isinstance(value, int) or value < least
-    ]
 
 
 def check_training(**options: Any) -> None:

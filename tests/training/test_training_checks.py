@@ -46,6 +46,7 @@ def test_consistent_options_have_no_problem() -> None:
         ({"epochs": 1.5}, "epochs: expected a whole number >= 1, found 1.5"),
         ({"batch_size": 0}, "batch_size: expected a whole number >= 1, found 0"),
         ({"batch_size": 2.5}, "batch_size: expected a whole number >= 1, found 2.5"),
+        ({"batch_size": True}, "batch_size: expected a whole number >= 1, found no value"),
         ({"loader_workers": -1}, "loader_workers: expected a whole number >= 0, found -1"),
         ({"val_interval": 0}, "val_interval: expected a whole number >= 1, found 0"),
         ({"val_interval": 11}, "val_interval: expected at most epochs 10, found 11; the network would never be"),
