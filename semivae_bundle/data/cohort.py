@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ from semivae_bundle import __version__
 from semivae_bundle.data.changes import refuse_replaced_files, say_what_changed
 from semivae_bundle.data.checks import Inspection, all_warnings, inspect_subject
 from semivae_bundle.data.file_states import FileState, file_states
-from semivae_bundle.data.files import write_json_atomically
+from semivae_bundle.data.files import read_record, write_json_atomically
 from semivae_bundle.data.grids import FOV_MM, require_field_of_view
 from semivae_bundle.data.layouts import find_subjects, say_unclaimed, unclaimed_files
 from semivae_bundle.data.orientation import check_overrides, require_overrides
@@ -124,7 +123,7 @@ def _refuse_another_folder(cohort_file: str | Path, dataset_dir: str | Path, tra
     """CohortError where `cohort_file` is of another folder than `dataset_dir`, and that one has not been moved."""
     try:
         before = load_cohort(cohort_file).dataset_dir
-    except (CohortError, FileNotFoundError):
+    except (ValueError, FileNotFoundError):
         return
     if before != Path(dataset_dir).resolve() and before.is_dir():
         raise CohortError(
@@ -138,8 +137,9 @@ def load_cohort(cohort_file: str | Path, dataset_dir: str | Path | None = None) 
     cohort_file = Path(cohort_file)
     if not cohort_file.is_file():
         raise FileNotFoundError(f"{cohort_file}: no cohort; {REMEDY}")
+    record = read_record(cohort_file, REMEDY, f"schema {SCHEMA!r}")
     try:
-        cohort = Cohort.from_dict(json.loads(cohort_file.read_text(encoding="utf-8")))
+        cohort = Cohort.from_dict(record)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         found = f"{type(error).__name__}: {error}"
         raise CohortError(f"{cohort_file}: expected schema {SCHEMA!r}, found {found}; {REMEDY}") from error

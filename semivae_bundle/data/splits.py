@@ -13,7 +13,7 @@ from pathlib import Path
 
 from semivae_bundle import __version__
 from semivae_bundle.data.draw import place_in_queue
-from semivae_bundle.data.files import write_json_atomically
+from semivae_bundle.data.files import read_record, write_json_atomically
 from semivae_bundle.data.problems import CohortError
 from semivae_bundle.data.subjects import Subject
 from semivae_bundle.data.wording import listed, shown
@@ -162,8 +162,8 @@ def read_splits_record(splits_file: str | Path) -> SplitsRecord:
     splits_file = Path(splits_file)
     if not splits_file.is_file():
         raise FileNotFoundError(f"{splits_file}: no splits; {REMEDY}")
+    content = read_record(splits_file, f"remove it and {REMEDY}", f"schema {SCHEMA!r}")
     try:
-        content = json.loads(splits_file.read_text(encoding="utf-8"))
         if content["schema"] != SCHEMA:
             raise ValueError(f"schema {content['schema']!r}")
         splits = {name: [str(subject) for subject in content["splits"][name]] for name in SPLITS}

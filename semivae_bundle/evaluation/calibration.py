@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from semivae_bundle.data.files import write_json_atomically
+from semivae_bundle.data.files import read_record, write_json_atomically
 from semivae_bundle.evaluation.conformal import FloatArray
 from semivae_bundle.evaluation.novelty import NoveltyGate
 from semivae_bundle.evaluation.plain_json import plain
@@ -85,8 +85,8 @@ class Calibration:
     def from_json(cls, calibration_file: str | Path) -> Calibration:
         """Read what `to_json` wrote; raises ValueError for anything else."""
         path = Path(calibration_file)
+        content = read_record(path, REMEDY, f"a calibration of schema {SCHEMA!r}")
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
             if content["schema"] != SCHEMA:
                 raise ValueError(f"schema {content['schema']!r}")
             return cls(

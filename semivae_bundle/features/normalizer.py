@@ -7,11 +7,9 @@ finds the numbers; `normalizer.json` says which split, features, schema and pack
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +17,7 @@ from numpy.polynomial.polynomial import polyval
 from numpy.typing import ArrayLike, NDArray
 
 from semivae_bundle import __version__
-from semivae_bundle.data.files import write_json_atomically
+from semivae_bundle.data.files import read_record, write_json_atomically
 from semivae_bundle.features.schema import SCHEMA_VERSION, SENTINEL, feature_of, physical_table, presence_column
 
 FORMAT = "semivae-normalizer/1"
@@ -149,12 +147,9 @@ class Normalizer:
         path = Path(normalizer_file)
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no normalizer; {REFIT}")
-        try:
-            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path}: not readable as JSON ({error}); {REFIT}") from error
+        content = read_record(path, REFIT, f"a file of format {FORMAT!r}")
         names = {field.name for field in fields(cls)}
-        if not isinstance(content, dict) or content.get("format") != FORMAT or not names <= set(content):
+        if content.get("format") != FORMAT or not names <= set(content):
             raise ValueError(f"{path}: expected a file of format {FORMAT!r} with the fields {sorted(names)}; {REFIT}")
         if content["schema_version"] != SCHEMA_VERSION:
             raise ValueError(

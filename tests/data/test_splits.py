@@ -145,6 +145,12 @@ def test_splits_survive_the_file_and_a_spoilt_file_is_refused(tmp_path: Path) ->
         load_splits(tmp_path / "absent.json")
 
 
+def test_half_a_file_is_told_as_of_any_record(tmp_path: Path) -> None:
+    (tmp_path / "splits.json").write_text("{")
+    with pytest.raises(ValueError, match=r"expected schema 'semivae-splits/1', found Expecting .*; remove it and draw"):
+        load_splits(tmp_path / "splits.json")
+
+
 def test_dividing_again_extends_the_file_unless_the_seed_changed(tmp_path: Path, caplog) -> None:
     file = tmp_path / "splits.json"
     first = divide_cohort(cohort(20), file, fractions=FRACTIONS, seed=0)

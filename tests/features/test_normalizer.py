@@ -132,7 +132,7 @@ def test_other_schema_version_is_refused(normalizer, tmp_path):
 @pytest.mark.parametrize("text", ["{", "[]", '{"format": "other"}', '{"format": "semivae-normalizer/1"}'])
 def test_file_that_is_no_normalizer_is_refused(tmp_path, text):
     (tmp_path / "normalizer.json").write_text(text)
-    with pytest.raises(ValueError, match=r"normalizer.json: (.|\n)*refit with"):
+    with pytest.raises(ValueError, match=r"normalizer.json: expected a file of format 'semi(.|\n)*refit with"):
         Normalizer.from_json(tmp_path / "normalizer.json")
 
 
