@@ -45,11 +45,15 @@ def draw(runs: str, output: str = "docs/figures/labels.png") -> None:
     figure = Figure(figsize=(9, 3), facecolor="white", layout="constrained")
     for axes, name in zip(figure.subplots(1, len(PARTITIONS)), PARTITIONS, strict=True):
         for kind, colour in COLOURS.items():
-            rows = table[table["kind"] == kind]
+            rows = table[(table["kind"] == kind) & (table["share"] < 100)]
+            if rows.empty:
+                continue
             if kind == "only":
                 rows = pd.concat([rows, whole])  # With all labels there is no rest.
             curve = rows.groupby("share")[f"R² {name}"].agg(["mean", "std"])
-            axes.errorbar(curve.index, curve["mean"], curve["std"], color=colour, marker=".", label=NAMES[kind])
+            axes.errorbar(
+                curve.index, curve["mean"], curve["std"], color=colour, marker="o", markersize=4, label=NAMES[kind]
+            )
         axes.set_title(name, fontsize=10, color=partition_colour(name))
         axes.set(xlabel="labelled, %", ylabel="mean R²" if name == "vol" else "")
         open_axes(axes)
