@@ -40,8 +40,8 @@ def check_labels(
         return LABELS, [problem(ProblemCode.NOT_FINITE, f"{count} voxels of NaN or infinity", "export the mask again")]
     values = present_values(data)
     whole = np.abs(values - np.rint(values)) <= LABEL_TOLERANCE
+    problems = _of_one_label(values, subject, file) if label_map is None else []
     label_map = decide_label_map(values) if label_map is None else label_map
-    problems = []
     if not whole.all():
         remedy = "the mask was interpolated or is a probability map: resample it with nearest neighbour or threshold it"
         problems.append(problem(ProblemCode.FRACTIONAL_LABELS, _listing(values[~whole]), remedy))
@@ -85,6 +85,18 @@ def check_place(mask: NDArray[Any], brain: NDArray[np.bool_], subject: str, file
             "check that the mask belongs to these images and was not flipped or shifted",
         )
     ]
+
+
+def _of_one_label(values: NDArray[np.float64], subject: str, file: str) -> list[Problem]:
+    """A warning where 1 is all there is: whoever outlines a whole tumour writes 1 too, which counts as necrosis."""
+    if not np.array_equal(values[values != 0], [1]):
+        return []
+    remedy = (
+        "if it outlines the whole tumour, write 2 in place of 1 and train with targets of vol_total and vol_ed, or "
+        "keep the subject without its mask; if all of it is necrosis, leave it"
+    )
+    found = "label 1 alone, which is measured as necrotic core"
+    return [Problem(ProblemCode.ONE_LABEL, subject, file, "a tumour of several regions", found, remedy)]
 
 
 def _listing(values: Any) -> str:

@@ -53,6 +53,7 @@ class ProblemCode(StrEnum):
     SIMILAR_PATIENTS = "similar_patients"
     FUTURE_DATE = "future_date"
     VISIT_ORDER = "visit_order"
+    ONE_LABEL = "one_label"
 
 
 WARNING_CODES = frozenset(
@@ -70,6 +71,7 @@ WARNING_CODES = frozenset(
         ProblemCode.SIMILAR_PATIENTS,
         ProblemCode.FUTURE_DATE,
         ProblemCode.VISIT_ORDER,
+        ProblemCode.ONE_LABEL,
     }
 )
 

@@ -127,6 +127,15 @@ def test_a_sound_scan_is_a_subject_without_problems(save_scan) -> None:
     assert inspection.subject.label_map == {0: 0, 1: 1, 2: 2, 3: 3}
 
 
+def test_a_mask_of_the_whole_tumour_is_a_warning(save_scan) -> None:
+    folder = save_scan("A")
+    change("seg", lambda data: (data > 0).astype(np.uint8))(folder)
+    inspection = inspect(folder)
+    (problem,) = inspection.problems
+    assert problem.code == "one_label" and problem.is_warning and inspection.subject is not None
+    assert "measured as necrotic core; if it outlines the whole tumour" in str(problem)
+
+
 def test_a_brain_beyond_the_field_of_view_is_a_warning_that_says_how_much(save_scan) -> None:
     folder = save_scan("A")
     (found,) = find_subjects(folder)
