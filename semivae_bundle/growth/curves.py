@@ -46,6 +46,8 @@ def write_growth_curves(
     print(told(log_rate, log_capacity))
     fits = {patient: fit_gompertz(own, log_rate, log_capacity) for patient, own in visits.groupby("patient")}
     curves = pd.DataFrame(fits).T.astype({"visits": int})
+    dates = visits.groupby("patient")["date"]  # in the order of time
+    curves = curves.assign(start_date=dates.first(), last_date=dates.last())
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(folder / "growth.csv") as part:
         curves.to_csv(part, index_label="patient", float_format="%.6g")

@@ -39,6 +39,9 @@ def test_the_curve_of_each_patient_is_found_again(fitted: pd.DataFrame, truth: p
     assert error[["rate_per_year", "capacity_mm3"]].abs().median().max() < 0.1
     assert (fitted["largest_misfit_sd"] < 1).all()
     assert (fitted["visits"] == 4).all()
+    dates = read_visits(inference).groupby("patient")["date"]
+    assert fitted["start_date"].to_dict() == dates.min().to_dict()
+    assert fitted["last_date"].to_dict() == dates.max().to_dict()
     assert (inference / "out" / "growth.png").read_bytes().startswith(b"\x89PNG")
 
 
