@@ -50,11 +50,14 @@ def config_files(root: Path, configs: Sequence[str], recipe: str | Sequence[str]
     """The first config, the recipes, and then the other configs. ValueError for a recipe that is no text, or is for
     another step.
     """
-    recipes = [recipe] if isinstance(recipe, str) else recipe
-    if not isinstance(recipes, list | tuple) or not all(isinstance(name, str) for name in recipes):
+    if isinstance(recipe, str):
+        # Fire reads [ema,small] as a list, and [ema,mine.yaml], for its dot, as text.
+        bracketed = recipe.startswith("[") and recipe.endswith("]")
+        recipe = [name.strip(" '\"") for name in recipe[1:-1].split(",")] if bracketed else [recipe]
+    if not isinstance(recipe, list | tuple) or not all(isinstance(name, str) for name in recipe):
         raise ValueError(f"recipe: expected a name such as ema, or several as [ema,small], found {recipe!r}")
     first, *rest = [str(root / "configs" / name) for name in configs]
-    files = [str(find_recipe(name, root)) for name in recipes]
+    files = [str(find_recipe(name, root)) for name in recipe]
     check_recipes(first, files)
     return [first, *files, *rest]
 

@@ -11,7 +11,7 @@ import pytest
 
 import semivae_bundle
 from semivae_bundle.__main__ import COMMANDS, main, phantom
-from semivae_bundle.bundle_run import bundle_root, check_options
+from semivae_bundle.bundle_run import bundle_root, check_options, config_files
 from semivae_bundle.command_errors import expected_error
 from semivae_bundle.data.phantom.cohort import generate_phantoms
 
@@ -250,3 +250,12 @@ def test_index_train_calibrate_evaluate_and_infer_from_any_folder(
     weights = ["--checkpoint", str(checkpoint), "--normalizer_file", str(tmp_path / "2021" / "normalizer.json")]
     main(["infer", str(phantom_dir), "--output_dir", str(tmp_path / "inference"), *weights, *TINY])
     assert len((tmp_path / "inference" / "latents.csv").read_text().splitlines()) == 9
+
+
+def test_recipes_of_ones_own_stand_in_a_list_beside_others(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("epochs: 3\n")
+    # So the command line hands it over: the dot keeps it from being read as a list.
+    files = config_files(ROOT, ["train.json"], f"[demo, {own}]")
+    assert files[1:] == [str(ROOT / "configs" / "recipes" / "demo.yaml"), str(own)]
+    assert config_files(ROOT, ["train.json"], str(own))[1:] == [str(own)]
