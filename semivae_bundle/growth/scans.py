@@ -22,8 +22,9 @@ def read_scans(folder: Path) -> pd.DataFrame:
     ValueError for tables without a column that is needed, and for two that are not of one run: another scan in one of
     them, or another patient, visit, date or modalities of a scan.
     """
-    features = _read(folder, "features", [*KEYS, VOLUME, SEGMENTED]).set_index("subject", drop=False)
+    # First what an inference alone leaves: an index has a features.csv too.
     latents = _read(folder, "latents", KEYS).set_index("subject")
+    features = _read(folder, "features", [*KEYS, VOLUME, SEGMENTED]).set_index("subject", drop=False)
     advice = "the two tables were edited or come from two runs; infer again into an empty folder"
     for name, own, other in (("features", features, latents), ("latents", latents, features)):
         if lacking := [subject for subject in other.index if subject not in own.index]:

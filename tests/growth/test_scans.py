@@ -49,3 +49,9 @@ def test_a_table_that_a_spreadsheet_has_changed_is_told(
     edit(folder / "features.csv", edited)
     with pytest.raises(ValueError, match=message):
         read_scans(folder)
+
+
+def test_a_folder_of_another_step_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "features.csv").write_text("subject,vol_total_mm3\na,1\n")  # as an index leaves it
+    with pytest.raises(FileNotFoundError, match=r"expected the output_dir of an inference, found no latents\.csv"):
+        read_scans(tmp_path)
