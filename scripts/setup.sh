@@ -4,6 +4,15 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# Two at once would install into one .venv. The lock is on the folder itself and ends with this script.
+if command -v flock >/dev/null; then
+  exec 9<.
+  if ! flock -n 9; then
+    echo "set-up: expected to be the only set-up in $PWD, found another at work; wait for it" >&2
+    exit 2
+  fi
+fi
+
 python="${PYTHON:-python3}"
 # Without PYTHON, an environment that is there goes on with its own.
 if [ -z "${PYTHON:-}" ] && [ -x .venv/bin/python ]; then python=.venv/bin/python; fi
