@@ -184,7 +184,7 @@ def test_a_bundle_of_somebody_else_in_the_working_directory_is_not_taken(
 def test_growth_takes_a_yes_or_no_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = failure(["growth", str(tmp_path), "--keep_novel", "perhaps"], capsys)
     assert "keep_novel: expected true or false, found 'perhaps'" in said
-    assert "found no features.csv" in failure(["growth", str(tmp_path), "--keep_novel", "false"], capsys)
+    assert "found no latents.csv" in failure(["growth", str(tmp_path), "--keep_novel", "false"], capsys)
 
 
 def test_what_the_system_refuses_is_a_line_with_its_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

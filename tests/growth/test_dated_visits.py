@@ -185,7 +185,7 @@ def test_a_scan_in_which_nothing_was_segmented_has_no_tumour_whatever_the_regres
 
 
 def test_a_folder_of_no_inference_is_told(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"expected the output_dir of an inference, found no features.csv"):
+    with pytest.raises(FileNotFoundError, match=r"expected the output_dir of an inference, found no latents.csv"):
         read_visits(tmp_path)
 
 
