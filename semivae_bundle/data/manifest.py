@@ -71,7 +71,8 @@ def _columns(path: Path, header: Sequence[str]) -> list[str]:
 def _subject(dataset_dir: Path, row: Mapping[str, str], line: int) -> FoundSubject:
     patient, visit = parse_name(row["subject"])
     name = row["subject"]
-    if row.get("visit") and row["visit"] != visit:
+    named = name != patient  # A name without a visit counts as the first.
+    if row.get("visit") and not (named and row["visit"] == visit):
         visit, name = row["visit"], f"{name}-{row['visit']}"
     problems = []
     # The name becomes part of file names that later steps write.

@@ -49,6 +49,12 @@ def test_visits_of_one_patient_share_the_patient_and_get_names_of_their_own(fold
     ]
 
 
+def test_a_visit_that_is_called_as_the_first_is_by_default_is_part_of_the_name_too(folder: Path) -> None:
+    write(folder, row("A_", visit="000"), row("B_", visit="001").replace("B,", "A,", 1))
+    found = find_subjects(folder, folder / "scans.csv")
+    assert [(one.subject, one.patient, one.visit) for one in found] == [("A-000", "A", "000"), ("A-001", "A", "001")]
+
+
 def test_missing_files_bad_names_and_bad_dates_are_reported_together(folder: Path) -> None:
     rows = [
         row("A_", date="3.2.2021"),
