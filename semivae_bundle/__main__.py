@@ -37,7 +37,7 @@ from semivae_bundle.command_steps import (
     train,
     traverse,
 )
-from semivae_bundle.command_words import check_words
+from semivae_bundle.command_words import check_command, check_words
 from semivae_bundle.data.flags import read_flags
 from semivae_bundle.growth.priors import PHANTOM_LOG_CAPACITY, PHANTOM_LOG_RATE
 
@@ -216,6 +216,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command."""
     words = asking_for_help(sys.argv[1:] if arguments is None else arguments)
     with ending_in_a_line():
+        if words:
+            check_command(words[0], list(COMMANDS))
         if words and words[0] in COMMANDS:
             check_words(words[0], COMMANDS[words[0]], words[1:])
         fire.Fire(COMMANDS, command=words, name="semivae_bundle")

@@ -11,6 +11,15 @@ from typing import Any
 _FLAG = re.compile(r"--?[A-Za-z]")
 
 
+def check_command(word: str, commands: Sequence[str]) -> None:
+    """ValueError for a first word that is neither one of `commands` nor an option of the program."""
+    if word.startswith("-") or word in commands:
+        return
+    near = get_close_matches(word, commands, n=3)
+    hint = f" (did you mean {', '.join(near)}?)" if near else ""
+    raise ValueError(f"expected a command, found {word!r}{hint}; there are {', '.join(commands)}")
+
+
 def check_words(name: str, command: Callable[..., Any], words: Sequence[str]) -> None:
     """ValueError for an option that `command` doesn't have, and for more words than it takes.
 

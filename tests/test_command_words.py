@@ -65,3 +65,9 @@ def test_the_last_line_of_a_traceback_says_what_went_wrong_first(
     assert leaving.value.code == 1
     assert "Traceback" in printed
     assert printed.splitlines()[-1] == "semivae_bundle: KeyError: 'the cause'"
+
+
+def test_a_misspelt_command_is_told_with_those_that_are_near(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["trian", "DIR"])
+    assert "expected a command, found 'trian' (did you mean train?); there are phantom, " in capsys.readouterr().err
