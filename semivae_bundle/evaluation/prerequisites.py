@@ -14,8 +14,8 @@ from ignite.engine import Engine
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from semivae_bundle.data.wording import not_whole
 from semivae_bundle.features.normalizer import Normalizer
+from semivae_bundle.training.checks import loading_problems
 from semivae_bundle.training.weights_file import misfit_of, read_torch
 from semivae_bundle.training.weights_record import require_made_of, require_trained_with
 
@@ -85,9 +85,8 @@ def require_held_out(split: str, option: str) -> str:
 
 def require_loading(batch_size: object, loader_workers: object) -> None:
     """ValueError unless 1 or more scans go through the network at once, and 0 or more processes load them."""
-    problems = [not_whole("batch_size", batch_size, 1), not_whole("loader_workers", loader_workers, 0)]
-    if any(problems):
-        raise ValueError(f"{'; '.join(filter(None, problems))}; give such numbers, or leave them out")
+    if problems := loading_problems(batch_size, loader_workers):
+        raise ValueError(f"{'; '.join(problems)}; give such numbers, or leave them out")
 
 
 def require_laid_last(evaluator: Engine, network: nn.Module, report: ReportHandler, overlay: str) -> None:

@@ -30,7 +30,7 @@ def training_problems(
         *latent_problems(partition, latent_size, free_bits),
         *weight_problems(weights, extra),
         *epoch_problems(epochs, warmup_epochs, semantic_start_epoch, val_interval),
-        *filter(None, [not_whole("batch_size", batch_size, 1), not_whole("loader_workers", loader_workers, 0)]),
+        *loading_problems(batch_size, loader_workers),
         *([] if _is_above_0(learning_rate) else [f"learning_rate: expected a number > 0, found {learning_rate!r}"]),
     ]
 
@@ -84,6 +84,11 @@ def epoch_problems(epochs: int, warmup_epochs: float, semantic_start_epoch: floa
             "the features would never be trained"
         )
     return problems
+
+
+def loading_problems(batch_size: object, loader_workers: object) -> list[str]:
+    """Of how many scans go through the network at once, and how many processes load them."""
+    return [*filter(None, [not_whole("batch_size", batch_size, 1), not_whole("loader_workers", loader_workers, 0)])]
 
 
 def check_training(**options: Any) -> None:
